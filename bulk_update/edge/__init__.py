@@ -1,0 +1,1 @@
+"""What acts: the only files that touch disk, network, clock, chance and terminal."""

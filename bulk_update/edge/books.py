@@ -1,0 +1,155 @@
+"""Keep the books of a run: count what is on disk, let later rows leave, and tell who wants to know."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from bulk_update.errors import BulkUpdateError, TooManyFailures
+from bulk_update.model import Attempted, Change, Invalid, Outcome, RowError, Settled, Status
+from bulk_update.pure.settled import row_key
+from bulk_update.pure.tally import Tally
+
+FAIR_SAMPLE: Final = 500
+"""Rows that must have their result before a share of failures can stop the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxFailures:
+    """When to stop for rows that the API refused: more than `rows` of them, or more than `share` of all (0 to 1)."""
+
+    rows: int | None = None
+    share: float | None = None
+
+    def is_exceeded(self, failed: int, settled: int) -> bool:
+        """Tell whether it is too many; a share is judged from `FAIR_SAMPLE` rows on."""
+        if self.rows is not None and failed > self.rows:
+            return True
+        return self.share is not None and settled >= FAIR_SAMPLE and failed > self.share * settled
+
+
+class Observer(Protocol):
+    """See what happens in a run. Its methods are called from the event loop and must return at once."""
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Take rows that have just got their result; it is on disk."""
+
+    def notice(self, message: str) -> None:
+        """Take a sentence for a person."""
+
+
+class Books:
+    """Witness what the senders do. `release` lets later changes of final rows leave."""
+
+    def __init__(
+        self,
+        tally: Tally,
+        release: Callable[[str, Collection[str]], None],
+        stop: Callable[[BulkUpdateError], None],
+        max_failures: MaxFailures,
+        observer: Observer | None,
+    ) -> None:
+        self._tally = tally
+        self._release = release
+        self._stop = stop
+        self._max_failures = max_failures
+        self._observer = observer
+        self._has_settled = False
+        self.attempts = 0
+        self.answered = 0
+        self.retries = 0
+        self.outage_since: float | None = None
+
+    def attempted(self, attempt: Attempted) -> None:
+        """Count an attempt."""
+        self.attempts += 1
+        self.answered += attempt.http is not None
+        self.retries += attempt.trouble is not None
+
+    def settled(self, settled: Settled) -> None:
+        """Count rows whose results are on disk."""
+        tally = self._tally
+        fresh = sum(not change.was for change in settled.updated)
+        tally.settle(Status.UPDATED, fresh)
+        if fresh < len(settled.updated):
+            for change in settled.updated:
+                if change.was:
+                    self._replace(change, Status.UPDATED)
+        for change, status, error in settled.others:
+            self._count(change, status, error)
+        self._release(settled.organization, [change.id for change in settled.updated])
+        self._release_others(settled)
+        self._say_if_all_failed(settled)
+        self._check_failures()
+        if self._observer is not None:
+            self._observer.outcomes(_outcomes(settled))
+
+    def invalid(self, rows: Sequence[Invalid]) -> None:
+        """Count invalid records, which are on disk."""
+        self._tally.settle(Status.INVALID, len(rows))
+        for row in rows:
+            self._tally.explain(Status.INVALID, RowError(row.code, row.message), row.line, row.id or "")
+        if self._observer is not None:
+            self._observer.outcomes(
+                [
+                    Outcome(
+                        row.line,
+                        row.input,
+                        row.organization,
+                        row.id,
+                        Status.INVALID,
+                        RowError(row.code, row.message),
+                    )
+                    for row in rows
+                ]
+            )
+
+    def outage_changed(self, since: float | None) -> None:
+        """Say when nothing succeeds any more, and when that is over."""
+        self.outage_since = since
+        if self._observer is not None:
+            self._observer.notice(
+                "the API answers again; going on"
+                if since is None
+                else "nothing succeeds any more; trying one request at a time until it does"
+            )
+
+    def _count(self, change: Change, status: Status, error: RowError) -> None:
+        if change.was:
+            self._replace(change, status)
+        else:
+            self._tally.settle(status)
+        self._tally.explain(status, error, change.line, change.id)
+
+    def _replace(self, change: Change, status: Status) -> None:
+        self._tally.replace(status, Status(change.was))
+        self._tally.forget(row_key(change.organization, change.id, change.check))
+
+    def _release_others(self, settled: Settled) -> None:
+        if settled.others:
+            self._release(settled.organization, [change.id for change, _, _ in settled.others])
+
+    def _say_if_all_failed(self, settled: Settled) -> None:
+        if not self._has_settled and not settled.updated and self._observer is not None:
+            _, status, error = settled.others[0]
+            self._observer.notice(
+                f"WARNING: no row of the first answer is updated ({status}: {error.message}). The run goes on; "
+                "stop it with Ctrl-C if that is not what you expect"
+            )
+        self._has_settled = True
+
+    def _check_failures(self) -> None:
+        failed = self._tally.settled[Status.FAILED]
+        settled = sum(self._tally.settled.values())
+        if self._max_failures.is_exceeded(failed, settled):
+            self._stop(TooManyFailures(f"{failed:,} rows have failed, more than --max-failures allows"))
+
+
+def _outcomes(settled: Settled) -> list[Outcome]:
+    outcomes = [
+        Outcome(change.line, change.input, change.organization, change.id, Status.UPDATED)
+        for change in settled.updated
+    ]
+    return outcomes + [
+        Outcome(change.line, change.input, change.organization, change.id, status, error)
+        for change, status, error in settled.others
+    ]

@@ -1,0 +1,264 @@
+"""The ledger on disk: locked, verified, append-only; each append is sealed and synced before anyone is told.
+
+What a crash leaves behind: whole appends, and at most one torn one at the end, which nobody was told of.
+It is kept beside the ledger when it is cut off. A failed write or sync ends the run: what the disk holds
+then is not known, and it is never tried again as if nothing had happened.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+import anyio
+import anyio.to_thread
+
+from bulk_update.errors import LedgerError, LedgerUnwritable
+from bulk_update.pure.ledger_lines import Append, Damage, Seal, SealedReader
+
+_BLOCK: Final = 1 << 20
+
+
+class Store(Protocol):
+    """Put whole appends on disk, in order."""
+
+    async def append(self, data: bytes) -> None:
+        """Return when the data is on disk for good. OSError when it cannot be told to be."""
+
+
+class LedgerFile:
+    """A ledger that this process holds: verified, locked, open for appending."""
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self.is_new = os.fstat(descriptor).st_size == 0
+        self.seal = Seal()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return os.fstat(self._descriptor).st_size
+
+    def read(self, fold: Callable[[Append], None]) -> bytes:
+        """Verify all that is there and hand it to `fold`; return the torn tail, b"" when there is none.
+
+        LedgerError, with the line number, when the ledger is damaged.
+        """
+        reader = SealedReader()
+        try:
+            for block in _blocks(self._descriptor):
+                for append in reader.feed(block):
+                    fold(append)
+        except Damage as damage:
+            raise LedgerError(
+                f"{self.path} is damaged at line {damage.line}: {damage.found}. Nothing was sent. "
+                "Restore the ledger from a copy, or name another with --ledger to begin anew"
+            ) from None
+        except ValueError as error:
+            raise LedgerError(f"{self.path} is not a ledger that this version can read: {error}") from None
+        self.seal = reader.seal
+        if reader.seal.chain == "" and reader.tail and not reader.tail.startswith(b'{"type":"'):
+            raise LedgerError(f"{self.path} is not a ledger (line 1 is none of its lines); choose another --ledger")
+        return reader.tail
+
+    def cut(self, tail: bytes, keep: Path) -> None:
+        """Cut off a torn tail and keep it in a file of its own."""
+        try:
+            with keep.open("xb") as kept:
+                os.fchmod(kept.fileno(), 0o600)
+                kept.write(tail)
+                kept.flush()
+                os.fsync(kept.fileno())
+            os.ftruncate(self._descriptor, self.size - len(tail))
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise LedgerError(f"{self.path} has a torn tail that cannot be cut off: {_words(error)}") from None
+
+    async def append(self, data: bytes) -> None:
+        """Write and sync, in a thread. Implements `Store`."""
+        await anyio.to_thread.run_sync(self._append, data)
+
+    def _append(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+        os.fdatasync(self._descriptor)
+
+
+@contextlib.contextmanager
+def open_ledger_file(path: Path, *, must_exist: bool = False) -> Iterator[LedgerFile]:
+    """Open and lock a ledger, and make it with mode 0600 when it is not there.
+
+    LedgerError when it cannot be used: not a regular file, not writable, or another process has it.
+    """
+    descriptor = _open(path, must_exist=must_exist)
+    try:
+        _lock(path, descriptor)
+        yield LedgerFile(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def open_ledger_for_reading(path: Path) -> Iterator[LedgerFile]:
+    """Open a ledger to read it, also while a run writes it: what is not sealed yet is not seen."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise LedgerError(f"{path} is not a regular file, so it cannot be a ledger")
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise LedgerError(f"the ledger {path} cannot be read: {_words(error)}") from None
+    try:
+        yield LedgerFile(path, descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class Ledger:
+    """Collect lines and put them on disk in groups: one write and one sync for all that came meanwhile."""
+
+    def __init__(self, store: Store, seal: Seal) -> None:
+        self._store = store
+        self._seal = seal
+        self._lines: list[bytes] = []
+        self._ticket = _Ticket()
+        self._wake = anyio.Event()
+        self._closed = False
+        self._broken: LedgerUnwritable | None = None
+
+    def note(self, lines: bytes) -> None:
+        """Add lines to the next append, without waiting for it."""
+        self._lines.append(lines)
+        self._wake.set()
+
+    async def record(self, lines: bytes) -> None:
+        """Add lines and return when they are on disk. LedgerUnwritable when that cannot be told."""
+        if self._broken is not None:
+            raise self._broken
+        self.note(lines)
+        ticket = self._ticket
+        await ticket.done.wait()
+        if ticket.broken is not None:
+            raise ticket.broken
+
+    def close(self) -> None:
+        """Let `keep_writing` end when all is written."""
+        self._closed = True
+        self._wake.set()
+
+    async def keep_writing(self) -> None:
+        """Write what comes until `close`; run it as a task of its own. LedgerUnwritable ends it."""
+        while True:
+            await self._wake.wait()
+            if not self._lines:
+                if self._closed:
+                    return
+                self._wake = anyio.Event()
+                continue
+            append, ticket = b"".join(self._lines), self._ticket
+            self._lines, self._ticket = [], _Ticket()
+            seal = self._seal.next(append)
+            try:
+                with anyio.CancelScope(shield=True):
+                    await self._store.append(append + seal.encode())
+            except OSError as error:
+                broken = LedgerUnwritable(f"the ledger cannot be written: {_words(error)}. Sending has stopped")
+                self._broken = ticket.broken = broken
+                ticket.done.set()
+                self._ticket.broken = broken
+                self._ticket.done.set()
+                raise broken from error
+            self._seal = seal
+            ticket.done.set()
+
+
+@contextlib.asynccontextmanager
+async def keep_writing(ledger: Ledger) -> AsyncIterator[None]:
+    """Write a ledger for as long as the context lasts; all that was added is on disk when it ends."""
+    async with anyio.create_task_group() as group:
+        group.start_soon(ledger.keep_writing)
+        try:
+            yield
+        finally:
+            ledger.close()
+
+
+class _Ticket:
+    """Wait for one append."""
+
+    __slots__ = ("broken", "done")
+
+    def __init__(self) -> None:
+        self.done = anyio.Event()
+        self.broken: LedgerUnwritable | None = None
+
+
+def _open(path: Path, *, must_exist: bool) -> int:
+    flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        if must_exist:
+            raise LedgerError(f"there is no ledger {path}") from None
+        descriptor = _create(path, flags)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise LedgerError(f"{path} is not a regular file, so it cannot be a ledger; choose another --ledger")
+    return descriptor
+
+
+def _create(path: Path, flags: int) -> int:
+    try:
+        descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise _unusable(path, error) from None
+    return descriptor
+
+
+def _lock(path: Path, descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise _unusable(path, error) from None
+        raise LedgerError(
+            f"{path} is in use by {_holder(descriptor)}; wait for it to end, or choose another --ledger"
+        ) from None
+
+
+def _holder(descriptor: int) -> str:
+    """Name the process that holds the lock, as far as the system tells."""
+    inode = str(os.fstat(descriptor).st_ino)
+    with contextlib.suppress(OSError), Path("/proc/locks").open() as locks:
+        for line in locks:
+            fields = line.split()
+            if "FLOCK" in fields and fields[5].rpartition(":")[2] == inode and fields[4] != "0":
+                return f"process {fields[4]}"
+    return "another process"
+
+
+def _unusable(path: Path, error: OSError) -> LedgerError:
+    return LedgerError(f"the ledger {path} cannot be used: {_words(error)}; choose another with --ledger")
+
+
+def _words(error: OSError) -> str:
+    return error.strerror or type(error).__name__
+
+
+def _blocks(descriptor: int) -> Iterator[bytes]:
+    offset = 0
+    while block := os.pread(descriptor, _BLOCK, offset):
+        offset += len(block)
+        yield block

@@ -1,0 +1,161 @@
+"""HTTP: the only file that knows aiohttp. A body goes out; an answer or a fault comes back, never an exception.
+
+No redirect is followed: the secrets would go along. Nothing is retried here: there is one retry layer, and
+it pays for each attempt. Answers are asked for uncompressed and read up to a cap.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Final, Protocol
+
+import aiohttp
+import anyio
+
+from bulk_update.version import VERSION
+from bulk_update.model import Answer
+from bulk_update.pure.retrying import Fault, Trouble
+
+MAX_ANSWER: Final = 8_000_000
+"""Bytes of an answer that are read, at most: 100 verdicts take 10 KB, a thousand 100 KB."""
+
+_PATH: Final = "/v2/activities/update"
+
+
+class Transport(Protocol):
+    """Carry one request body to the API."""
+
+    async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
+        """Send a body and read its answer. `leave` is awaited last, right before the bytes leave."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """The API key and the auth token; neither is ever shown."""
+
+    api_key: str
+    auth_token: str
+
+
+class _Departure:
+    """One attempt: whether its bytes may have left, and until when it may take."""
+
+    def __init__(self, leave: Callable[[], Awaitable[None]], timeout: float) -> None:
+        self._leave = leave
+        self._timeout = timeout
+        self.has_left = False
+        self.scope = anyio.CancelScope(deadline=anyio.current_time() + timeout)
+
+    async def leave(self) -> None:
+        """Wait for the pace; the timeout begins when the bytes leave."""
+        self.scope.deadline = float("inf")
+        await self._leave()
+        self.scope.deadline = anyio.current_time() + self._timeout
+        self.has_left = True
+
+
+class HttpTransport:
+    """Post to one API over a pool of connections. Make it with `open_transport`."""
+
+    def __init__(self, session: aiohttp.ClientSession, base_url: str, timeout: float) -> None:
+        self._session = session
+        self._url = base_url.rstrip("/") + _PATH
+        self._timeout = timeout
+
+    async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
+        """Send a body and read its answer."""
+        departure = _Departure(leave, self._timeout)
+        try:
+            with departure.scope:
+                async with self._session.post(
+                    self._url, data=body, allow_redirects=False, trace_request_ctx=departure
+                ) as response:
+                    return await _read(response)
+        except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError) as error:
+            return _fault(error, has_left=departure.has_left)
+        if departure.has_left:
+            return Fault(Trouble.TIMEOUT, f"no answer within {self._timeout:g} s")
+        return Fault(Trouble.UNREACHED, f"no connection within {self._timeout:g} s")
+
+
+@contextlib.asynccontextmanager
+async def open_transport(
+    base_url: str, credentials: Credentials, timeout: float
+) -> AsyncIterator[HttpTransport]:
+    """Open a pool of connections to the API. `timeout`: seconds of one attempt.
+
+    The number of connections is bounded by the senders, not by the pool: a full pool would make requests
+    wait in it after they have got their token.
+    """
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(_on_connection)
+    trace.on_connection_reuseconn.append(_on_connection)
+    headers = {
+        "x-velt-api-key": credentials.api_key,
+        "x-velt-auth-token": credentials.auth_token,
+        "content-type": "application/json",
+        "accept": "application/json",
+        "accept-encoding": "identity",
+        "user-agent": f"bulk-update/{VERSION}",
+    }
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
+        headers=headers,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout),
+        auto_decompress=False,
+        trace_configs=[trace],
+    ) as session:
+        yield HttpTransport(session, base_url, timeout)
+
+
+async def _on_connection(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    await context.trace_request_ctx.leave()
+
+
+async def _read(response: aiohttp.ClientResponse) -> Answer | Fault:
+    connection = response.connection
+    socket = connection.transport if connection is not None else None
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > MAX_ANSWER:
+            response.close()
+            return Fault(Trouble.UNREADABLE, f"an answer of more than {MAX_ANSWER:,} bytes")
+    encoding = response.headers.get("content-encoding", "identity")
+    if encoding.lower() not in ("identity", ""):
+        return Fault(Trouble.UNREADABLE, f"an answer in the encoding {encoding[:20]!r}, which was not asked for")
+    return Answer(
+        response.status,
+        bytes(body),
+        response.headers.get("retry-after"),
+        response.content_type,
+        socket.close if socket is not None else response.close,
+    )
+
+
+def _fault(error: Exception, *, has_left: bool) -> Fault:
+    """Translate what aiohttp raises. Its reprs hold headers, so only chosen words are taken."""
+    message = _words(error)
+    if not has_left:
+        return Fault(Trouble.UNREACHED, message)
+    # aiohttp makes such an error itself, with the status 400, of a head that it cannot read.
+    if isinstance(error, aiohttp.ClientResponseError):
+        return Fault(Trouble.UNREADABLE, message)
+    if isinstance(error, TimeoutError):
+        return Fault(Trouble.TIMEOUT, message)
+    return Fault(Trouble.UNANSWERED, message)
+
+
+def _words(error: Exception) -> str:
+    name = type(error).__name__
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+        return f"{name}: the server's certificate was not accepted"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{name}: {' '.join(error.message.split())[:120]}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{name}: {error.strerror[:120]}"
+    return name

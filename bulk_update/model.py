@@ -1,0 +1,150 @@
+"""The nouns that pass between the stages: frozen, slotted, and told nothing of each other's makers.
+
+What exists once a row is a `msgspec.Struct` with `gc=False`: slotted and frozen like the dataclasses,
+a third of a dataclass's cost to make, and nothing for the garbage collector to visit. Such a struct
+holds only atomic values, so it can never be part of a cycle.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+
+class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What one record wants for one activity.
+
+    `line`: physical line where the record begins, from 1. `input`: index of its input, from 0.
+    `check`: CRC-32 of `activity`. `fields`: bit mask of the fields it sets, in the order of
+    `pure.activity.FIELDS`. `activity`: the JSON object that goes into `activities[]`, values as they
+    stood in the input. `was`: the status of the result that this row already has in the ledger and that
+    its next one replaces, or "".
+    """
+
+    organization: str
+    id: str
+    line: int
+    input: int
+    check: int
+    fields: int
+    activity: bytes
+    was: str = ""
+
+
+class Invalid(msgspec.Struct, frozen=True, gc=False):
+    """A record that will never be sent, and why.
+
+    `check`: CRC-32 of the whole raw record. `raw`: the record as read, cut at 64 KiB.
+    `organization` and `id` are given where they could be read.
+    """
+
+    line: int
+    input: int
+    check: int
+    organization: str | None
+    id: str | None
+    code: str
+    message: str
+    raw: bytes
+
+
+class RowError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a row is not updated: `code` is stable, `message` is for a person, `http` the status of the answer."""
+
+    code: str
+    message: str
+    http: int | None = None
+
+
+class Status(StrEnum):
+    """What became of a row (DESIGN section 2.3)."""
+
+    UPDATED = "updated"
+    FAILED = "failed"
+    INVALID = "invalid"
+    UNKNOWN = "unknown"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Changes of one organization that travel in one request: no id twice, in input order."""
+
+    organization: str
+    changes: Sequence[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back over HTTP, whole. `close` gives up the connection that it came over."""
+
+    status: int
+    body: bytes
+    retry_after: str | None = None
+    content_type: str = ""
+    close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
+
+
+class Halted(Exception):  # noqa: N818 - not an error: the run stops in good order
+    """Leave what was being waited for: the run is stopping."""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What became of one row, as it stands in the ledger. `error` tells why, of every status but updated."""
+
+    line: int
+    input: int
+    organization: str | None
+    id: str | None
+    status: Status
+    error: RowError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """An HTTP attempt that has ended.
+
+    `seconds`: from the moment its bytes left. `http`: status of the answer, None where there was none.
+    `trouble`: what went wrong (a `pure.retrying.Trouble`), None when it was answered.
+    """
+
+    organization: str
+    activities: int
+    seconds: float
+    http: int | None
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Rows of one organization whose results are on disk."""
+
+    organization: str
+    updated: Sequence[Change]
+    others: Sequence[tuple[Change, Status, RowError]]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """How a run stands.
+
+    `counts`: rows by what became of them. `unsent`: rows that were read and have no result. `waiting`: rows
+    of them that wait for their batch. `attempts`, `retries`: of this run. `seconds`: since it began.
+    `outage`: seconds since nothing succeeds any more, None when all is well. `bytes_read`, `bytes_total`:
+    of the input as it lies on disk, None when that cannot be told.
+    """
+
+    read: int
+    counts: Mapping[Status, int]
+    unsent: int
+    waiting: int
+    skipped: int
+    attempts: int
+    retries: int
+    seconds: float
+    allowed: tuple[int, float] | None
+    outage: float | None
+    bytes_read: int | None
+    bytes_total: int | None
+    is_read_whole: bool

@@ -1,0 +1,262 @@
+"""The run: rows are read, collected into batches, sent, and recorded.
+
+    rows ──> intake ──> outbox ──> senders ──> API
+               │                     │
+               └─ invalid ─> ledger <┴─ sending, request, result
+
+The only file that names every stage. What ends a run early is an exception of `errors`; what ends a row is
+a result in the ledger.
+"""
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Protocol
+
+import anyio
+
+from bulk_update.edge.books import Books, MaxFailures, Observer
+from bulk_update.edge.clock import WallClock
+from bulk_update.edge.ledger import Ledger, LedgerFile
+from bulk_update.edge.outbox import Outbox
+from bulk_update.edge.overflow import TemporaryOverflow
+from bulk_update.edge.pace import Pace
+from bulk_update.edge.sender import Clock, Means, Persistence, Sender, Transport
+from bulk_update.edge.stop import Stop
+from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable
+from bulk_update.model import Change, Halted, Invalid, Snapshot, Status
+from bulk_update.pure.batching import Batcher, Limits
+from bulk_update.pure.intake import Intake
+from bulk_update.pure.ledger_lines import EndLine, ResultWriter, RunLine, encode_line
+from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.pure.pacing import Rate
+from bulk_update.pure.retrying import Chance
+from bulk_update.pure.tally import Summary
+
+
+class Rows(Protocol):
+    """Where rows come from.
+
+    `bytes_read`, `bytes_total`: of the input as it lies on disk, None when that cannot be told.
+    """
+
+    bytes_read: int | None
+    bytes_total: int | None
+
+    async def read(self) -> Sequence[Change | Invalid] | None:
+        """Read some rows, perhaps none; None at the end. InputError when it cannot be read on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a run is to go: `limits` of a request and of memory, `rate`s, and when to stop."""
+
+    limits: Limits = Limits()
+    rate: Rate | None = Rate(5, 1.0)
+    organization_rate: Rate | None = None
+    persistence: Persistence = Persistence()
+    max_failures: MaxFailures = MaxFailures()
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What a run acts on: where rows come from, where they go, and what is recorded."""
+
+    rows: Rows
+    intake: Intake
+    state: LedgerState
+    file: LedgerFile
+    begin: RunLine
+    transport: Transport
+    observer: Observer | None = None
+    clock: Clock = field(default_factory=WallClock)
+    chance: Chance = field(default_factory=random.SystemRandom)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended. `reason`: what stopped it early, None when nothing did."""
+
+    summary: Summary
+    reason: BulkUpdateError | None
+
+
+class Run:
+    """One run over one ledger. `carry_out` does it; `stop` and `leave` end it early."""
+
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self._plan = plan
+        self._stage = stage
+        self._stop = Stop()
+        self._work = anyio.CancelScope()
+        self._began = 0.0
+        self._is_read_whole = False
+        self._ledger = Ledger(stage.file, stage.file.seal)
+        self._overflow = TemporaryOverflow()
+        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=2 * plan.persistence.concurrency)
+        self._books = Books(
+            stage.state.tally, self._outbox.release, self._stop.request, plan.max_failures, stage.observer
+        )
+        self._results = ResultWriter(stage.begin.inputs)
+        self._sender = Sender(
+            Means(
+                stage.transport,
+                self._ledger,
+                self._results,
+                Pace(plan.rate, plan.organization_rate),
+                self._stop,
+                stage.chance,
+                stage.clock,
+            ),
+            plan.persistence,
+            self._books,
+            first_request=stage.state.last_request + 1,
+            doubtful=stage.state.doubtful_keys(),
+        )
+
+    async def carry_out(self) -> Ended:
+        """Do all of it; what stops it early is told in `Ended.reason`."""
+        self._began = anyio.current_time()
+        try:
+            async with anyio.create_task_group() as writing:
+                writing.start_soon(self._ledger.keep_writing)
+                await self._ledger.record(encode_line(self._stage.begin))
+                with self._work, self._overflow:
+                    await self._read_and_send()
+                ended = self._end()
+                with anyio.CancelScope(shield=True):
+                    await self._ledger.record(self._end_line(ended))
+                self._ledger.close()
+        except* LedgerUnwritable as broken:
+            self._stop.reason = _broken(broken)
+            ended = self._end()
+        return ended
+
+    def stop(self, reason: BulkUpdateError) -> None:
+        """Stop in good order: nothing new is sent, what is on its way is waited for and recorded."""
+        self._stop.request(reason)
+
+    def leave(self, reason: BulkUpdateError) -> None:
+        """End at once: what is on its way is given up; the ledger stays whole."""
+        self._stop.request(reason)
+        self._work.cancel()
+
+    def snapshot(self) -> Snapshot:
+        """Tell how the run stands."""
+        now, books, tally = anyio.current_time(), self._books, self._stage.state.tally
+        rate, rows = self._plan.rate, self._stage.rows
+        return Snapshot(
+            read=tally.read,
+            counts=dict(tally.settled),
+            unsent=tally.unsent,
+            waiting=self._outbox.rows,
+            skipped=tally.skipped,
+            attempts=books.attempts,
+            retries=books.retries,
+            seconds=now - self._began,
+            allowed=(rate.limit, rate.period) if rate is not None else None,
+            outage=now - books.outage_since if books.outage_since is not None else None,
+            bytes_read=rows.bytes_read,
+            bytes_total=rows.bytes_total,
+            is_read_whole=self._is_read_whole,
+        )
+
+    async def _read_and_send(self) -> None:
+        async with anyio.create_task_group() as senders:
+            # More batches are alive than attempts in flight: one that waits for its retry holds up no other.
+            for _ in range(2 * self._plan.persistence.concurrency):
+                senders.start_soon(self._send)
+            try:
+                await self._read()
+            except Halted:
+                pass
+            except InputError as error:
+                self._stop.request(error)
+            finally:
+                self._outbox.close()
+
+    async def _read(self) -> None:
+        """Read rows, record the invalid ones, and let the others wait for their batch."""
+        left = self._plan.limit
+        while left is None or left > 0:
+            with self._outbox.reading(), self._stop.interrupts():
+                rows = await self._stage.rows.read()
+            if rows is None:
+                self._is_read_whole = True
+                return
+            if left is not None:
+                rows = rows[:left]
+                left -= len(rows)
+            admitted = self._stage.intake.admit(rows)
+            if admitted.invalid:
+                await self._ledger.record(b"".join(map(self._results.invalid, admitted.invalid)))
+                self._books.invalid(admitted.invalid)
+            with self._stop.interrupts():
+                await self._outbox.put(admitted.changes)
+
+    async def _send(self) -> None:
+        """Take batches and see each through, until there are no more or the run stops."""
+        try:
+            while True:
+                with self._stop.interrupts():
+                    batch = await self._outbox.take()
+                if batch is None:
+                    return
+                await self._sender.deliver(batch)
+                self._outbox.finish()
+        except Halted:
+            return
+
+    def _end(self) -> Ended:
+        summary, reason = self._summary(), self._stop.reason
+        if isinstance(reason, InputError) and self._books.attempts:
+            reason = InputBroken(f"{reason} What was read before has been sent or is counted as unsent")
+        if not summary.is_balanced():
+            raise AssertionError(f"the books do not balance: {summary}")
+        stopped = None if reason is None else str(reason)
+        return Ended(replace(summary, exit=_exit_code(summary, reason), stopped=stopped), reason)
+
+    def _summary(self) -> Summary:
+        state, books = self._stage.state, self._books
+        counts, seconds = state.tally.settled, anyio.current_time() - self._began
+        return Summary(
+            rows=state.tally.read,
+            updated=counts[Status.UPDATED],
+            failed=counts[Status.FAILED],
+            invalid=counts[Status.INVALID],
+            unknown=counts[Status.UNKNOWN],
+            superseded=counts[Status.SUPERSEDED],
+            unsent=state.tally.unsent,
+            requests=state.requests + books.answered,
+            attempts=state.attempts + books.attempts,
+            seconds=round(state.seconds + seconds, 3),
+            ledger=str(self._stage.file.path),
+            complete=self._is_read_whole,
+            in_doubt=len(self._sender.doubtful),
+            absent=len(state.settled) if self._is_read_whole else 0,
+            skipped=state.tally.skipped,
+            run_seconds=round(seconds, 3),
+            failures=state.tally.describe_failures(),
+        )
+
+    def _end_line(self, ended: Ended) -> bytes:
+        line = EndLine(self._stage.clock.stamp(), ended.summary.exit, asdict(ended.summary))
+        return encode_line(line)
+
+
+def _exit_code(summary: Summary, reason: BulkUpdateError | None) -> int:
+    """Let the ledger speak, not this run alone (DESIGN section 2.1)."""
+    if reason is not None:
+        return reason.exit_code
+    if summary.unsent:
+        return 3
+    return 1 if summary.failed or summary.invalid or summary.unknown else 0
+
+
+def _broken(group: BaseExceptionGroup[LedgerUnwritable]) -> LedgerUnwritable:
+    first: BaseException = group
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    assert isinstance(first, LedgerUnwritable)
+    return first

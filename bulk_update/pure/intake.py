@@ -1,0 +1,73 @@
+"""Which of the rows that were read are to be sent: not those that are settled already (DESIGN section 2.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from bulk_update.model import Change, Invalid, Status
+from bulk_update.pure.settled import KeyBag, SettledRows, row_key
+from bulk_update.pure.tally import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What is left to do of a block of rows."""
+
+    changes: Sequence[Change]
+    invalid: Sequence[Invalid]
+
+
+class Intake(Protocol):
+    """Sift the rows that were read, and count them."""
+
+    def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
+        """Tell which rows are to be sent and which are to be recorded as invalid."""
+
+
+class RunIntake:
+    """Pass on the rows that have no result yet.
+
+    Where an earlier row of an id is new, later ones of that id are sent again although they are settled:
+    else the earlier change would end up over the later one (DESIGN, invariant 3).
+    """
+
+    def __init__(self, settled: SettledRows, tally: Tally) -> None:
+        self._settled = settled
+        self._tally = tally
+        self._resumes = len(settled) > 0
+        self._passed_on = KeyBag(len(settled) if self._resumes else 0)
+
+    def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
+        """Tell which rows are new, and count all."""
+        self._tally.read += len(rows)
+        if self._resumes:
+            rows = [kept for row in rows if (kept := self._unless_settled(row)) is not None]
+        invalid = [row for row in rows if type(row) is Invalid]
+        changes = [row for row in rows if type(row) is Change] if invalid else rows
+        return Admitted(changes, invalid)  # type: ignore[arg-type]
+
+    def _unless_settled(self, row: Change | Invalid) -> Change | Invalid | None:
+        status = self._settled.take(row_key(row.organization, row.id, row.check))
+        if status is not None:
+            self._tally.settle(status)
+            self._tally.skipped += 1
+        if type(row) is Invalid:
+            return row if status is None else None
+        identity = row_key(row.organization, row.id, 0)
+        if status is None:
+            if identity not in self._passed_on:
+                self._passed_on.add(identity)
+            return row
+        if status is Status.UPDATED and identity in self._passed_on:
+            return replace(row, was=status.value)
+        return None
+
+
+class RetryIntake:
+    """Pass on all rows: they come from the ledger, which counted them when they were read."""
+
+    def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
+        """Pass on all rows."""
+        return Admitted([row for row in rows if type(row) is Change], ())

@@ -1,0 +1,326 @@
+"""The ledger's lines, written and read (DESIGN section 2.3), and the seals that guard them.
+
+One JSON object a line. Lines by `type`:
+
+    run      a run begins: what it reads, where it sends, with which settings
+    sending  a request goes out, written and synced *before* it goes: whose rows may have been applied
+    request  what became of one HTTP attempt
+    result   what became of one row
+    cut      a torn tail was cut off, and where it is kept
+    end      a run ends, with its summary
+    seal     closes one append
+
+A seal holds a checksum of its append and of the seal before, so every line is guarded by all seals after
+it: a line changed, dropped, doubled or moved is found. `lines` counts the lines before the seal; `since`
+is the `lines` of the seal before it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from bulk_update.model import Change, Invalid, RowError, Status
+
+FORMAT: Final = 1
+"""Version of the format, in `run` lines."""
+
+_SEAL_START: Final = b'{"type":"seal",'
+_json: Final = msgspec.json.Encoder()
+_encode: Final = _json.encode
+
+
+class RunLine(msgspec.Struct, tag_field="type", tag="run", rename="camel", omit_defaults=True):
+    """A run began. `key`: salted fingerprint of the API key. `verb`: run or retry."""
+
+    format: int
+    version: str
+    time: str
+    verb: str
+    inputs: list[str]
+    api: str
+    salt: str
+    key: str
+    settings: dict[str, object] = {}
+
+
+class SendingLine(msgspec.Struct, tag_field="type", tag="sending", rename="camel"):
+    """A request is about to go out; the lists are in step, an element a row."""
+
+    request: int
+    organization_id: str
+    time: str
+    lines: list[int]
+    ids: list[str]
+    checks: list[int]
+    fields: list[int]
+
+
+class RequestLine(msgspec.Struct, tag_field="type", tag="request", rename="camel", omit_defaults=True):
+    """An HTTP attempt ended. `request`: the `sending` it belongs to. `attempt`: from 1.
+
+    `settled`: nothing of this request is open any more: each row has its result, or stands in a later
+    `sending`. `http` or `error` tells the outcome; `ms` is how long it took.
+    """
+
+    request: int
+    organization_id: str
+    activities: int
+    attempt: int
+    ms: float
+    time: str
+    http: int | None = None
+    error: RowError | None = None
+    settled: bool = False
+
+
+class ResultLine(msgspec.Struct, tag_field="type", tag="result", rename="camel", omit_defaults=True):
+    """What became of one row. `was`: the status of the earlier result of this row that this one replaces."""
+
+    line: int
+    organization_id: str | None
+    id: str | None
+    status: str
+    check: str
+    input: str | None = None
+    was: str = ""
+    error: RowError | None = None
+    change: Raw = Raw()
+    raw: str = ""
+
+
+class CutLine(msgspec.Struct, tag_field="type", tag="cut"):
+    """A torn tail of `bytes` bytes was cut off; `kept` is the file that has it."""
+
+    bytes: int
+    kept: str
+    time: str
+
+
+class EndLine(msgspec.Struct, tag_field="type", tag="end"):
+    """A run ended. `summary`: DESIGN section 2.4."""
+
+    time: str
+    exit: int
+    summary: dict[str, object]
+
+
+class SealLine(msgspec.Struct, tag_field="type", tag="seal"):
+    """An append is whole."""
+
+    lines: int
+    since: int
+    chain: str
+
+
+Line = RunLine | SendingLine | RequestLine | ResultLine | CutLine | EndLine
+_line_decoder: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
+_decode_seal: Final = msgspec.json.Decoder(SealLine).decode
+
+
+def decode_line(line: bytes) -> Line | None:
+    """Read a line; None for a type that this version does not know. ValueError for anything else."""
+    try:
+        return _line_decoder.decode(line)
+    except msgspec.ValidationError:
+        known = {"run", "sending", "request", "result", "cut", "end"}
+        kind = msgspec.json.decode(line, type=dict[str, Raw]).get("type")
+        if kind is not None and msgspec.json.decode(kind) not in known:
+            return None
+        raise
+
+
+def encode_line(line: Line) -> bytes:
+    """Write a line, its end included."""
+    return _encode(line) + b"\n"
+
+
+def sending_line(request: int, time: str, organization: str, changes: Sequence[Change]) -> bytes:
+    """Write that a request with these changes is about to go out."""
+    line = SendingLine(
+        request,
+        organization,
+        time,
+        [change.line for change in changes],
+        [change.id for change in changes],
+        [change.check for change in changes],
+        [change.fields for change in changes],
+    )
+    return encode_line(line)
+
+
+class ResultWriter:
+    """Write results. `inputs`: names of the inputs; a result names its own where there are several."""
+
+    def __init__(self, inputs: Sequence[str]) -> None:
+        self._inputs = list(inputs) if len(inputs) > 1 else None
+
+    def updated(self, organization: str, changes: Iterable[Change]) -> bytes:
+        """Write that changes of one organization are updated."""
+        name = _encode(organization)
+        if self._inputs is not None:
+            return b"".join([self.result(change, Status.UPDATED) for change in changes])
+        return b"".join(
+            [
+                b'{"type":"result","line":%d,"organizationId":%b,"id":%b,"status":"updated","check":"%08x"%b}\n'
+                % (
+                    change.line,
+                    name,
+                    _encode(change.id),
+                    change.check,
+                    b',"was":"%b"' % change.was.encode() if change.was else b"",
+                )
+                for change in changes
+            ]
+        )
+
+    def result(self, change: Change, status: Status, error: RowError | None = None) -> bytes:
+        """Write what became of one change; failed and unknown carry the change, to be sent again."""
+        return encode_line(
+            ResultLine(
+                change.line,
+                change.organization,
+                change.id,
+                status,
+                f"{change.check:08x}",
+                self._name(change.input),
+                change.was,
+                error,
+                Raw(change.activity) if status in (Status.FAILED, Status.UNKNOWN) else Raw(),
+            )
+        )
+
+    def invalid(self, invalid: Invalid) -> bytes:
+        """Write that a record was never sent, and why."""
+        return encode_line(
+            ResultLine(
+                invalid.line,
+                invalid.organization,
+                invalid.id,
+                Status.INVALID,
+                f"{invalid.check:08x}",
+                self._name(invalid.input),
+                error=RowError(invalid.code, invalid.message),
+                raw=invalid.raw.decode(errors="backslashreplace"),
+            )
+        )
+
+    def _name(self, source: int) -> str | None:
+        return None if self._inputs is None else self._inputs[source]
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """The end of what is known to be whole.
+
+    `lines`: lines of the file before the seal. `since`: line number of the seal before, 0 for the first.
+    `chain`: checksum of the append and of the chain before it, in hex.
+    """
+
+    lines: int = 0
+    since: int = 0
+    chain: str = ""
+
+    def next(self, append: bytes) -> "Seal":
+        """Compute the seal that closes an append of whole lines after this one."""
+        since = self.lines + 1 if self.chain else 0
+        digest = hashlib.blake2b(self.chain.encode() + append, digest_size=12)
+        return Seal(since + append.count(b"\n"), since, digest.hexdigest())
+
+    def encode(self) -> bytes:
+        """Write the seal line, its end included."""
+        return _encode(SealLine(self.lines, self.since, self.chain)) + b"\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Whole lines under one verified seal. `first_line`: number of the first, from 1. `offset`: its first byte."""
+
+    first_line: int
+    lines: bytes
+    offset: int
+
+
+class Damage(Exception):  # noqa: N818 - the caller makes a sentence of it
+    """Tell that a ledger is damaged at a line (from 1), and not merely torn at its end."""
+
+    def __init__(self, line: int, found: str) -> None:
+        super().__init__(f"line {line}: {found}")
+        self.line = line
+        self.found = found
+
+
+class SealedReader:
+    """Verify a ledger while it is read in blocks, wherever they are cut.
+
+    Only the last append can be torn: the one before it was synced before it began. So whatever follows
+    the last good seal is a torn tail if it holds at most one seal, at its very end; else it is damage.
+    """
+
+    def __init__(self) -> None:
+        self.seal = Seal()
+        """The last seal that is good."""
+        self.size = 0
+        """Bytes of the file up to the end of that seal."""
+        self._rest = b""
+        self._damage: Damage | None = None
+
+    @property
+    def tail(self) -> bytes:
+        """What follows the last good seal."""
+        return self._rest
+
+    def feed(self, block: bytes) -> list[Append]:
+        """Hand out the appends that the block completes. `Damage` when one is broken."""
+        if self._damage is not None and block:
+            raise self._damage
+        rest = self._rest + block
+        appends: list[Append] = []
+        begin = 0
+        while (at := _find_seal(rest, begin)) >= 0 and (end := rest.find(b"\n", at) + 1) > 0:
+            lines, found = rest[begin:at], rest[at:end]
+            seal = self.seal.next(lines)
+            if found != seal.encode():
+                self._damage = _damage(seal, lines, found)
+                if end < len(rest) or _follows_another(found, seal):
+                    raise self._damage
+                break
+            appends.append(Append(seal.since + 1, lines, self.size))
+            self.seal = seal
+            self.size += end - begin
+            begin = end
+        self._rest = rest[begin:]
+        return appends
+
+
+def _find_seal(text: bytes, begin: int) -> int:
+    if text.startswith(_SEAL_START, begin):
+        return begin
+    return text.find(b"\n" + _SEAL_START, begin) + 1 or -1
+
+
+def _follows_another(found: bytes, expected: Seal) -> bool:
+    """Tell whether a seal was written after one that is no longer there."""
+    try:
+        return _decode_seal(found).since != expected.since
+    except ValueError:
+        return False
+
+
+def _damage(expected: Seal, lines: bytes, found: bytes) -> Damage:
+    """Find the line that is damaged, as nearly as can be told."""
+    for number, line in enumerate(lines.split(b"\n")[:-1], expected.since + 1):
+        try:
+            decode_line(line)
+        except (ValueError, RecursionError):
+            return Damage(number, "found a line that is not the ledger's")
+    try:
+        seal = _decode_seal(found)
+    except ValueError:
+        return Damage(expected.lines + 1, "found a seal that cannot be read")
+    if seal.since != expected.since or seal.lines != expected.lines:
+        return Damage(expected.since + 1, "found lines missing, added or moved since they were written")
+    return Damage(expected.since + 1, f"found lines up to {expected.lines} changed since they were written")

@@ -1,0 +1,131 @@
+"""What to send again from a ledger, and how much of it: an older change never overwrites a newer one.
+
+Rows whose last result is failed or unknown are sent again in the order of their first result, which is
+input order for each activity. Of a change that a later one of its activity has since been updated over,
+only the fields are sent that the later one left alone; where it left none, the row is superseded.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from bulk_update.model import Change, Status
+from bulk_update.pure.activity import FIELDS
+from bulk_update.pure.ledger_lines import Append, ResultLine, SendingLine, decode_line
+from bulk_update.pure.settled import row_key
+
+_OPEN: Final = (Status.FAILED, Status.UNKNOWN)
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+@dataclass(slots=True)
+class OpenRow:
+    """A row to be sent again.
+
+    `offset`, `size`: where its first result stands in the ledger. `status`: its last one. `overwritten`:
+    bit mask of the fields that later changes of its activity have set since.
+    """
+
+    offset: int
+    size: int
+    status: Status
+    key: int
+    overwritten: int = 0
+
+
+class RetryPlan:
+    """Find the rows of a ledger that are to be sent again; feed it every append, in order."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, deque[OpenRow]] = {}
+        self._by_activity: dict[int, list[OpenRow]] = {}
+        self._fields: dict[int, int] = {}
+
+    def fold(self, append: Append) -> None:
+        """Take in what one append tells."""
+        offset = append.offset
+        for text in append.lines.split(b"\n")[:-1]:
+            line = decode_line(text)
+            if isinstance(line, ResultLine):
+                self._fold_result(line, offset, len(text))
+            elif isinstance(line, SendingLine) and self._by_activity:
+                self._note_fields(line)
+            offset += len(text) + 1
+
+    def rows(self) -> list[OpenRow]:
+        """List what is to be sent again, in the order of the ledger."""
+        return sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.offset)
+
+    def _fold_result(self, line: ResultLine, offset: int, size: int) -> None:
+        status = Status(line.status)
+        key = row_key(line.organization_id, line.id, int(line.check, 16))
+        activity = row_key(line.organization_id, line.id, 0)
+        # A row keeps the place of its first result: that is where it stands among the changes of its activity.
+        row = self._close(key, activity) if line.was and line.was != Status.UPDATED else None
+        if status is Status.UPDATED:
+            self._overwrite(activity, key, row)
+        elif status in _OPEN:
+            kept = row or OpenRow(offset, size, status, key)
+            kept.status = status
+            self._rows.setdefault(key, deque()).append(kept)
+            self._by_activity.setdefault(activity, []).append(kept)
+
+    def _close(self, key: int, activity: int) -> OpenRow | None:
+        rows = self._rows.get(key)
+        if not rows:
+            return None
+        row = rows.popleft()
+        if not rows:
+            del self._rows[key]
+        left = [other for other in self._by_activity[activity] if other is not row]
+        if left:
+            self._by_activity[activity] = left
+        else:
+            del self._by_activity[activity]
+        return row
+
+    def _overwrite(self, activity: int, key: int, updated: OpenRow | None) -> None:
+        """Note which fields of earlier open rows of this activity the row that is updated now has set."""
+        fields = self._fields.get(key, 0)
+        for row in self._by_activity.get(activity, ()):
+            if updated is None or row.offset < updated.offset:
+                row.overwritten |= fields
+
+    def _note_fields(self, line: SendingLine) -> None:
+        for identifier, check, fields in zip(line.ids, line.checks, line.fields, strict=True):
+            if row_key(line.organization_id, identifier, 0) in self._by_activity:
+                self._fields[row_key(line.organization_id, identifier, check)] = fields
+
+
+def change_again(row: OpenRow, line: ResultLine, source: int) -> Change | None:
+    """Build what is left to send of a row; None when later changes have set all of its fields.
+
+    `line`: its first result. `source`: index of its input. ValueError when the line carries no change.
+    """
+    values = _decode(line.change)
+    fields = sum(1 << bit for bit, name in enumerate(FIELDS) if name in values)
+    left = fields & ~row.overwritten
+    if not left:
+        return None
+    activity = bytes(line.change)
+    if left != fields:
+        kept = [name for bit, name in enumerate(FIELDS) if left & 1 << bit]
+        members = [b'"id":' + bytes(values["id"]), *(_encode(name) + b":" + bytes(values[name]) for name in kept)]
+        activity = b"{" + b",".join(members) + b"}"
+    if line.organization_id is None or line.id is None:
+        raise ValueError("a result without organization or id carries a change")
+    return Change(
+        line.organization_id,
+        line.id,
+        line.line,
+        source,
+        int(line.check, 16),
+        left,
+        activity,
+        row.status.value,
+    )

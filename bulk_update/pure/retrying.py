@@ -1,0 +1,221 @@
+"""What follows when a request does not succeed: one table, and the arithmetic of waiting.
+
+The table is DESIGN section 4. `error.status` (google.rpc) decides first and the HTTP number second, as
+API.md tells; what the network did decides where there was no answer.
+"""
+
+import re
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final, Protocol
+
+
+class Trouble(StrEnum):
+    """What went wrong with one attempt; the values stand in the ledger as error codes."""
+
+    REFUSED = "refused"
+    """The whole request was refused; nothing was applied."""
+    NO_SUCH_PLACE = "no_such_place"
+    """The organization does not exist, or the API does not know the call."""
+    TOO_LARGE = "too_large"
+    CREDENTIALS = "credentials"
+    NOT_THIS_API = "not_this_api"
+    """An answer that no Velt API gives: a redirect, a login page, a path that is not routed."""
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    """The server said that it could not serve the request now."""
+    SERVER_ERROR = "server_error"
+    """The server failed; what it had applied by then is not known."""
+    UNREADABLE = "unreadable"
+    """An answer came, and it cannot be read, or is another request's."""
+    UNANSWERED = "unanswered"
+    """The request left, and no whole answer came."""
+    TIMEOUT = "timeout"
+    UNREACHED = "unreached"
+    """No connection could be made: nothing left."""
+
+
+class Step(StrEnum):
+    """What is done next with the batch."""
+
+    RETRY = "retry"
+    """Send it again, later."""
+    SPLIT = "split"
+    """Halve it until the rows at fault stand alone; a row that is refused alone has failed."""
+    FAIL = "fail"
+    """Its rows have failed: every request of this organization would be refused alike."""
+    STOP = "stop"
+    """End the run: no row is at fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What follows a trouble.
+
+    `may_be_applied`: some of the request's changes may stand in the API all the same.
+    `pushback`: the server asks for a lower pace.
+    """
+
+    step: Step
+    may_be_applied: bool
+    pushback: bool = False
+
+
+POLICIES: Final[dict[Trouble, Policy]] = {
+    Trouble.REFUSED: Policy(Step.SPLIT, may_be_applied=False),
+    Trouble.NO_SUCH_PLACE: Policy(Step.FAIL, may_be_applied=False),
+    Trouble.TOO_LARGE: Policy(Step.SPLIT, may_be_applied=False),
+    Trouble.CREDENTIALS: Policy(Step.STOP, may_be_applied=False),
+    Trouble.NOT_THIS_API: Policy(Step.STOP, may_be_applied=False),
+    Trouble.THROTTLED: Policy(Step.RETRY, may_be_applied=False, pushback=True),
+    Trouble.UNAVAILABLE: Policy(Step.RETRY, may_be_applied=True, pushback=True),
+    Trouble.SERVER_ERROR: Policy(Step.RETRY, may_be_applied=True),
+    Trouble.UNREADABLE: Policy(Step.RETRY, may_be_applied=True),
+    Trouble.UNANSWERED: Policy(Step.RETRY, may_be_applied=True),
+    Trouble.TIMEOUT: Policy(Step.RETRY, may_be_applied=True),
+    Trouble.UNREACHED: Policy(Step.RETRY, may_be_applied=False),
+}
+"""DESIGN section 4, a row each."""
+
+_BY_STATUS: Final[dict[str, Trouble]] = {
+    "INVALID_ARGUMENT": Trouble.REFUSED,
+    "FAILED_PRECONDITION": Trouble.REFUSED,
+    "OUT_OF_RANGE": Trouble.REFUSED,
+    "NOT_FOUND": Trouble.NO_SUCH_PLACE,
+    "ALREADY_EXISTS": Trouble.REFUSED,
+    "UNIMPLEMENTED": Trouble.NO_SUCH_PLACE,
+    "UNAUTHENTICATED": Trouble.CREDENTIALS,
+    "PERMISSION_DENIED": Trouble.CREDENTIALS,
+    "ABORTED": Trouble.SERVER_ERROR,
+    "CANCELLED": Trouble.SERVER_ERROR,
+    "INTERNAL": Trouble.SERVER_ERROR,
+    "UNKNOWN": Trouble.SERVER_ERROR,
+    "DATA_LOSS": Trouble.SERVER_ERROR,
+    "DEADLINE_EXCEEDED": Trouble.SERVER_ERROR,
+    "UNAVAILABLE": Trouble.UNAVAILABLE,
+    "RESOURCE_EXHAUSTED": Trouble.THROTTLED,
+}
+
+_BY_HTTP: Final[dict[int, Trouble]] = {
+    401: Trouble.CREDENTIALS,
+    403: Trouble.CREDENTIALS,
+    404: Trouble.NOT_THIS_API,
+    405: Trouble.NOT_THIS_API,
+    407: Trouble.NOT_THIS_API,
+    408: Trouble.SERVER_ERROR,
+    410: Trouble.NOT_THIS_API,
+    413: Trouble.TOO_LARGE,
+    425: Trouble.UNAVAILABLE,
+    429: Trouble.THROTTLED,
+    499: Trouble.SERVER_ERROR,
+    503: Trouble.UNAVAILABLE,
+}
+"""Answers without a google.rpc status come from what stands before the API."""
+
+_CREDENTIAL_WORDS: Final = re.compile(
+    r"\b(invalid|missing|expired|unknown|wrong|no)\b.{0,20}\b(api[ -]?key|auth[ -]?token)"
+    r"|\b(api[ -]?key|auth[ -]?token)\b.{0,20}\b(required|invalid|missing|expired|not)\b",
+    re.IGNORECASE,
+)
+
+
+def trouble_of_status(status: str, http: int, message: str) -> Trouble:
+    """Classify a failure by its google.rpc `status` ("" where there is none), then by the HTTP number.
+
+    INVALID_ARGUMENT whose message speaks of the token or the key is about credentials (API.md).
+    """
+    known = _BY_STATUS.get(status)
+    if known is Trouble.REFUSED and _CREDENTIAL_WORDS.search(message[:200]):
+        return Trouble.CREDENTIALS
+    if known is not None:
+        return known
+    if http in _BY_HTTP:
+        return _BY_HTTP[http]
+    if 300 <= http < 400:
+        return Trouble.NOT_THIS_API
+    if 400 <= http < 500:
+        return Trouble.REFUSED
+    return Trouble.SERVER_ERROR if http >= 500 else Trouble.UNREADABLE
+
+
+class Chance(Protocol):
+    """Draw numbers: `random.Random` is one."""
+
+    def random(self) -> float:
+        """Draw a number from 0 up to, not including, 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Waiting between attempts with full jitter: evenly drawn from 0 to a bound that doubles.
+
+    `base` and `cap` are seconds.
+    """
+
+    base: float = 0.5
+    cap: float = 30.0
+
+    def delay(self, failures: int, chance: Chance) -> float:
+        """Draw the seconds to wait after so many failures in a row (from 1)."""
+        bound = min(self.cap, self.base * 2.0 ** min(failures - 1, 30))
+        return bound * chance.random()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An attempt that brought no answer. `message` says what the network did, without secrets."""
+
+    trouble: Trouble
+    message: str
+
+
+class Health:
+    """Tell an outage from a batch that fails by itself.
+
+    While nothing succeeds, failing is nobody's fault: after `tolerated` failures in a row it is an outage.
+    A failure counts against a batch only when some request has succeeded since the batch first failed.
+    Times are seconds of a clock that never goes back.
+    """
+
+    def __init__(self, tolerated: int = 5) -> None:
+        self._tolerated = tolerated
+        self._failures = 0
+        self.successes = 0
+        """Requests that got an answer about their rows, so far."""
+        self.failing_since: float | None = None
+        """When the first of the failures in a row was seen, None after a success."""
+
+    @property
+    def is_outage(self) -> bool:
+        """Tell whether nothing succeeds any more."""
+        return self._failures >= self._tolerated
+
+    def succeeded(self) -> None:
+        """Note that the API answered for the rows of a request."""
+        self.successes += 1
+        self._failures = 0
+        self.failing_since = None
+
+    def failed(self, now: float) -> None:
+        """Note that an attempt failed in a way that is about no row."""
+        self._failures += 1
+        if self.failing_since is None:
+            self.failing_since = now
+
+
+def parse_retry_after(value: str | None, now: float, cap: float = 300.0) -> float:
+    """Read Retry-After, seconds or a date, as seconds to wait: from 0 to `cap`; 0 when it makes no sense.
+
+    `now`: seconds since 1970. Source: RFC 9110, section 10.2.3.
+    """
+    if value is None:
+        return 0.0
+    text = value.strip()
+    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+        return min(float(text), cap)
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, IndexError):
+        return 0.0
+    return min(max(0.0, date.timestamp() - now), cap)

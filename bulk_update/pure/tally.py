@@ -1,0 +1,123 @@
+"""The counts of a run, and the identity that must hold of them (DESIGN section 2.4)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Final
+
+from bulk_update.model import RowError, Status
+
+MAX_GROUPS: Final = 200
+"""Groups of failures that are told apart; what comes after is counted as one more group."""
+
+MAX_FORGETTABLE: Final = 100_000
+"""Rows whose group is remembered, so that it shrinks when they are retried."""
+
+_VARYING: Final = re.compile(r'"[^"]*"|\d[\d,]*|\b[0-9a-f]{8,}\b')
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Rows that failed for the same reason. `first_line` and `example` are of the first of them."""
+
+    status: Status
+    code: str
+    message: str
+    first_line: int
+    example: str
+    count: int = 0
+
+
+class Tally:
+    """Count rows by what became of them.
+
+    `settled` counts the results that the ledger holds of rows that were read: this run's and earlier
+    ones'. `read` counts the rows of the input as far as it was read.
+    """
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.settled: dict[Status, int] = dict.fromkeys(Status, 0)
+        self.skipped = 0
+        """Rows whose result the ledger had before this run."""
+        self.groups: dict[tuple[str, str, str], FailureGroup] = {}
+        self._reasons: dict[int, FailureGroup] = {}
+
+    @property
+    def unsent(self) -> int:
+        """Rows that have no result yet."""
+        return self.read - sum(self.settled.values())
+
+    def settle(self, status: Status, rows: int = 1) -> None:
+        """Count rows whose result is on disk."""
+        self.settled[status] += rows
+
+    def replace(self, status: Status, was: Status) -> None:
+        """Count a row whose result takes the place of an earlier one."""
+        self.settled[was] -= 1
+        self.settled[status] += 1
+
+    def explain(self, status: Status, error: RowError, line: int, example: str, key: int | None = None) -> None:
+        """Put a row that is not updated into the group of its reason.
+
+        `key`: what the row is known by, if `forget` may be asked of it later.
+        """
+        message = _VARYING.sub("…", error.message)
+        place = (status.value, error.code, message)
+        if place not in self.groups and len(self.groups) >= MAX_GROUPS:
+            place = (status.value, "other", "other reasons")
+        group = self.groups.get(place)
+        if group is None:
+            group = self.groups[place] = FailureGroup(status, place[1], error.message, line, example)
+        group.count += 1
+        if key is not None and len(self._reasons) < MAX_FORGETTABLE:
+            self._reasons[key] = group
+
+    def forget(self, key: int) -> None:
+        """Take a row out of the group of its reason: another result takes the place of that one."""
+        group = self._reasons.pop(key, None)
+        if group is not None:
+            group.count -= 1
+
+    def describe_failures(self) -> list[Mapping[str, object]]:
+        """List the groups of rows that are not updated, the largest first."""
+        groups = sorted(self.groups.values(), key=lambda group: -group.count)
+        return [asdict(group) for group in groups if group.count > 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What happened, true of the whole ledger (DESIGN section 2.4).
+
+    `rows` = `updated` + `failed` + `invalid` + `unknown` + `superseded` + `unsent`. `requests`: batches
+    that were answered. `attempts`: HTTP attempts. `seconds`: of all runs on this ledger together.
+    `complete`: the input was read to its end. `in_doubt`: of the unsent, rows that were on their way when
+    a run ended, so that they may have been applied. `absent`: results of rows that the input no longer has.
+    `skipped`: rows that had their result before this run. `run_seconds`: of this run alone. `exit`: its exit
+    code. `stopped`: why it ended early. `failures`: groups of rows that are not updated, the largest first.
+    """
+
+    rows: int
+    updated: int
+    failed: int
+    invalid: int
+    unknown: int
+    superseded: int
+    unsent: int
+    requests: int
+    attempts: int
+    seconds: float
+    ledger: str
+    complete: bool
+    in_doubt: int = 0
+    absent: int = 0
+    skipped: int = 0
+    run_seconds: float = 0.0
+    exit: int = 0
+    stopped: str | None = None
+    failures: list[Mapping[str, object]] = field(default_factory=list)
+
+    def is_balanced(self) -> bool:
+        """Check that each row is counted once, and none less than not at all."""
+        parts = (self.updated, self.failed, self.invalid, self.unknown, self.superseded, self.unsent)
+        return self.rows == sum(parts) and min(parts) >= 0

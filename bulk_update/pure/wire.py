@@ -1,0 +1,194 @@
+"""The API's words: request bodies out, answers judged.
+
+Sources: the official page (DOC) for the shapes; API.md for what is read in published code or inferred.
+An answer is judged by the ids that were *sent*. An id that is absent is never a success; an id that was
+not sent means that the answer belongs to another request, and then nothing in it counts.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from bulk_update.model import Answer, Batch, Change, RowError
+from bulk_update.pure.retrying import Trouble, trouble_of_status
+
+_json: Final = msgspec.json.Encoder()
+
+
+class _Verdict(msgspec.Struct, gc=False):
+    success: bool
+    message: str = ""
+
+
+class _Result(msgspec.Struct):
+    data: dict[str, _Verdict]
+    status: str
+
+
+class _Success(msgspec.Struct):
+    result: _Result
+
+
+class _Error(msgspec.Struct):
+    message: str = ""
+    status: str = ""
+    details: Raw = Raw()
+
+
+class _Failure(msgspec.Struct):
+    error: _Error
+
+
+class _LooseResult(msgspec.Struct):
+    data: dict[str, Raw]
+    status: str
+
+
+class _LooseSuccess(msgspec.Struct):
+    result: _LooseResult
+
+
+_decode_success: Final = msgspec.json.Decoder(_Success).decode
+_decode_loosely: Final = msgspec.json.Decoder(_LooseSuccess).decode
+_decode_failure: Final = msgspec.json.Decoder(_Failure).decode
+_decode_verdict: Final = msgspec.json.Decoder(_Verdict).decode
+_decode_verdicts: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an answer says of the changes that were sent, each in exactly one of three places.
+
+    `trouble` tells why the `unanswered` are unanswered, None when the answer merely left them out.
+    `code` and `message` are for the ledger and the person.
+    """
+
+    updated: Sequence[Change] = ()
+    refused: Sequence[tuple[Change, RowError]] = ()
+    unanswered: Sequence[Change] = ()
+    trouble: Trouble | None = None
+    code: str = ""
+    message: str = ""
+    http: int | None = None
+
+
+def encode_request(batch: Batch) -> bytes:
+    """Build the body of `POST /v2/activities/update` (DOC); activities stand in it as they are."""
+    activities = b",".join([change.activity for change in batch.changes])
+    organization = _json.encode(batch.organization)
+    return b'{"data":{"organizationId":' + organization + b',"activities":[' + activities + b"]}}"
+
+
+def judge(answer: Answer, batch: Batch) -> Judgement:
+    """Tell what the answer to a request says of each change in it."""
+    failure = _failure(answer)
+    if failure is not None:
+        return _judge_failure(failure, answer, batch)
+    if answer.status != 200:
+        trouble = trouble_of_status("", answer.status, "")
+        return _nothing(batch, trouble, answer, f"HTTP {answer.status}{_excerpt(answer.body)}")
+    return _judge_success(answer, batch)
+
+
+def _judge_success(answer: Answer, batch: Batch) -> Judgement:
+    verdicts: Mapping[str, _Verdict | None]
+    try:
+        result = _decode_success(answer.body).result
+        status, verdicts = result.status, result.data
+    except msgspec.ValidationError:
+        try:
+            loose = _decode_loosely(answer.body).result
+        except ValueError as error:
+            return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer of another form: {error}")
+        status, verdicts = loose.status, _verdicts(loose.data)
+    except (ValueError, RecursionError):
+        return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer that is not JSON{_excerpt(answer.body)}")
+    if status != "success":
+        return _nothing(batch, Trouble.UNREADABLE, answer, f"result.status {status[:60]!r}, not 'success'")
+    if answer.body.count(b'"success"') != len(verdicts) + 1:
+        verdicts = _without_repeated(answer.body, verdicts)
+    return _match(verdicts, answer, batch)
+
+
+def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch) -> Judgement:
+    """Look up the ids that were sent."""
+    changes = batch.changes
+    if len(verdicts) > len(changes) or not verdicts.keys() <= {change.id for change in changes}:
+        return _nothing(batch, Trouble.UNREADABLE, answer, "an answer that names ids that were not sent")
+    updated: list[Change] = []
+    refused: list[tuple[Change, RowError]] = []
+    unanswered: list[Change] = []
+    for change in changes:
+        verdict = verdicts.get(change.id)
+        if verdict is None:
+            unanswered.append(change)
+        elif verdict.success:
+            updated.append(change)
+        else:
+            refused.append((change, RowError("not_updated", verdict.message, answer.status)))
+    return Judgement(
+        updated, refused, unanswered, None, "no_verdict", "the answer does not tell", answer.status
+    )
+
+
+def _failure(answer: Answer) -> _Error | None:
+    """Find the error in an answer, whatever its HTTP status: it may come inside a 200."""
+    if answer.status == 200 and b'"error"' not in answer.body:
+        return None
+    try:
+        return _decode_failure(answer.body).error
+    except (ValueError, RecursionError):
+        return None
+
+
+def _judge_failure(failure: _Error, answer: Answer, batch: Batch) -> Judgement:
+    # Sister endpoints answer a partial failure with the map of verdicts in error.details (API.md).
+    if bytes(failure.details).startswith(b"{"):
+        try:
+            details = _verdicts(_decode_verdicts(failure.details))
+        except (ValueError, RecursionError):
+            details = {}
+        if details and None not in details.values():
+            judgement = _match(details, answer, batch)
+            if judgement.trouble is None:
+                return judgement
+    trouble = trouble_of_status(failure.status, answer.status, failure.message)
+    code = failure.status or trouble.value
+    message = failure.message or f"HTTP {answer.status}"
+    return Judgement((), (), batch.changes, trouble, code, message, answer.status)
+
+
+def _verdicts(data: Mapping[str, Raw]) -> dict[str, _Verdict | None]:
+    """Read each verdict by itself: a malformed one leaves only its own id unanswered."""
+    verdicts: dict[str, _Verdict | None] = {}
+    for identifier, raw in data.items():
+        try:
+            verdicts[identifier] = _decode_verdict(raw)
+        except (ValueError, RecursionError):
+            verdicts[identifier] = None
+    return verdicts
+
+
+def _without_repeated(
+    body: bytes, verdicts: Mapping[str, _Verdict | None]
+) -> Mapping[str, _Verdict | None]:
+    """Void the verdicts on ids that the answer names twice: it cannot be told which one counts."""
+    document = dict(json.loads(body, object_pairs_hook=list))
+    seen: set[str] = set()
+    void: set[str] = set()
+    for identifier, _ in dict(document["result"])["data"]:
+        (void if identifier in seen else seen).add(identifier)
+    return {identifier: None if identifier in void else verdict for identifier, verdict in verdicts.items()}
+
+
+def _nothing(batch: Batch, trouble: Trouble, answer: Answer, message: str) -> Judgement:
+    return Judgement((), (), batch.changes, trouble, trouble.value, message, answer.status)
+
+
+def _excerpt(body: bytes) -> str:
+    text = " ".join(body[:400].decode(errors="replace").split())
+    return f": {text[:80]}" if text else ""
