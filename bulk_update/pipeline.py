@@ -9,9 +9,7 @@ a result in the ledger.
 """
 
 import random
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol
 
 import anyio
 
@@ -21,10 +19,11 @@ from bulk_update.edge.ledger import Ledger, LedgerFile
 from bulk_update.edge.outbox import Outbox
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.edge.pace import Pace
+from bulk_update.edge.rows import Rows
 from bulk_update.edge.sender import Clock, Means, Persistence, Sender, Transport
 from bulk_update.edge.stop import Stop
 from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable
-from bulk_update.model import Change, Halted, Invalid, Snapshot, Status
+from bulk_update.model import Halted, Snapshot, Status
 from bulk_update.pure.batching import Batcher, Limits
 from bulk_update.pure.intake import Intake
 from bulk_update.pure.ledger_lines import EndLine, ResultWriter, RunLine, encode_line
@@ -32,19 +31,6 @@ from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance
 from bulk_update.pure.tally import Summary
-
-
-class Rows(Protocol):
-    """Where rows come from.
-
-    `bytes_read`, `bytes_total`: of the input as it lies on disk, None when that cannot be told.
-    """
-
-    bytes_read: int | None
-    bytes_total: int | None
-
-    async def read(self) -> Sequence[Change | Invalid] | None:
-        """Read some rows, perhaps none; None at the end. InputError when it cannot be read on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +107,7 @@ class Run:
         try:
             async with anyio.create_task_group() as writing:
                 writing.start_soon(self._ledger.keep_writing)
-                await self._ledger.record(encode_line(self._stage.begin))
+                await self._ledger.record(encode_line(self._stage.begin) + self._stage.state.mended)
                 with self._work, self._overflow:
                     await self._read_and_send()
                 ended = self._end()
@@ -192,14 +178,20 @@ class Run:
             if admitted.invalid:
                 await self._ledger.record(b"".join(map(self._results.invalid, admitted.invalid)))
                 self._books.invalid(admitted.invalid)
+            if admitted.superseded:
+                await self._ledger.record(b"".join(map(self._results.superseded, admitted.superseded)))
+                self._books.superseded(admitted.superseded)
             with self._stop.interrupts():
                 await self._outbox.put(admitted.changes)
 
     async def _send(self) -> None:
         """Take batches and see each through, until there are no more or the run stops."""
+        observer = self._stage.observer
         try:
             while True:
                 with self._stop.interrupts():
+                    if observer is not None:
+                        await observer.room()
                     batch = await self._outbox.take()
                 if batch is None:
                     return
@@ -234,7 +226,7 @@ class Run:
             ledger=str(self._stage.file.path),
             complete=self._is_read_whole,
             in_doubt=len(self._sender.doubtful),
-            absent=len(state.settled) if self._is_read_whole else 0,
+            absent=self._stage.intake.absent() if self._is_read_whole else 0,
             skipped=state.tally.skipped,
             run_seconds=round(seconds, 3),
             failures=state.tally.describe_failures(),

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, Outcome, RowError, Settled, Status
+from bulk_update.pure.ledger_lines import SUPERSEDED
 from bulk_update.pure.settled import row_key
 from bulk_update.pure.tally import Tally
 
@@ -28,13 +29,16 @@ class MaxFailures:
 
 
 class Observer(Protocol):
-    """See what happens in a run. Its methods are called from the event loop and must return at once."""
+    """See what happens in a run. `outcomes` and `notice` are called from the event loop and return at once."""
 
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Take rows that have just got their result; it is on disk."""
 
     def notice(self, message: str) -> None:
         """Take a sentence for a person."""
+
+    async def room(self) -> None:
+        """Wait until more outcomes can be taken; sending waits for it."""
 
 
 class Books:
@@ -101,6 +105,15 @@ class Books:
                     )
                     for row in rows
                 ]
+            )
+
+    def superseded(self, changes: Sequence[Change]) -> None:
+        """Count rows of which nothing was left to send; that is on disk."""
+        for change in changes:
+            self._replace(change, Status.SUPERSEDED)
+        if self._observer is not None:
+            self._observer.outcomes(
+                _outcomes(Settled("", (), [(change, Status.SUPERSEDED, SUPERSEDED) for change in changes]))
             )
 
     def outage_changed(self, since: float | None) -> None:

@@ -21,6 +21,7 @@ from bulk_update.errors import LedgerError, LedgerUnwritable
 from bulk_update.pure.ledger_lines import Append, Damage, Seal, SealedReader
 
 _BLOCK: Final = 1 << 20
+_HEAD: Final = b'{"type":"run","format":'
 
 
 class Store(Protocol):
@@ -49,6 +50,9 @@ class LedgerFile:
 
         LedgerError, with the line number, when the ledger is damaged.
         """
+        head = os.pread(self._descriptor, len(_HEAD), 0)
+        if not _HEAD.startswith(head):
+            raise LedgerError(f"{self.path} is not a ledger: it begins with other words; choose another --ledger")
         reader = SealedReader()
         try:
             for block in _blocks(self._descriptor):
@@ -62,9 +66,18 @@ class LedgerFile:
         except ValueError as error:
             raise LedgerError(f"{self.path} is not a ledger that this version can read: {error}") from None
         self.seal = reader.seal
-        if reader.seal.chain == "" and reader.tail and not reader.tail.startswith(b'{"type":"'):
-            raise LedgerError(f"{self.path} is not a ledger (line 1 is none of its lines); choose another --ledger")
         return reader.tail
+
+    def read_first(self, fold: Callable[[Append], None]) -> None:
+        """Hand the first append to `fold`, as far as it is whole: it tells whose ledger this is."""
+        reader = SealedReader()
+        with contextlib.suppress(Damage, ValueError):
+            for append in reader.feed(os.pread(self._descriptor, _BLOCK, 0))[:1]:
+                fold(append)
+
+    def bytes_at(self, offset: int, size: int) -> bytes:
+        """Read a line again."""
+        return os.pread(self._descriptor, size, offset)
 
     def cut(self, tail: bytes, keep: Path) -> None:
         """Cut off a torn tail and keep it in a file of its own."""

@@ -1,6 +1,7 @@
 """Between the reader and the senders: rows go in by blocks, batches come out; who is ahead waits."""
 
 import contextlib
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
@@ -12,8 +13,8 @@ from bulk_update.pure.batching import Batcher
 LINGER: Final = 0.5
 """Seconds that a sender must have been idle before a batch leaves that is not full."""
 
-_SLOW: Final = 0.9
-"""Share of a sender's idle time that the reader must have waited for the input, for the input to be slow."""
+SLOW: Final = 200.0
+"""Rows a second below which an input is slow: then what is there leaves, rather than wait for more."""
 
 
 class Outbox:
@@ -23,10 +24,11 @@ class Outbox:
         self._batcher = batcher
         self._ahead = ahead
         self._under_way = 0
+        self._added = 0
+        self._is_reading = False
         self._closed = False
-        self._changed = anyio.Event()
-        self._waited = 0.0
-        self._reading_since: float | None = None
+        self._room = anyio.Event()
+        self._idle: deque[anyio.Event] = deque()
 
     @property
     def rows(self) -> int:
@@ -35,57 +37,67 @@ class Outbox:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[None]:
-        """Measure how long the reader waits for the input, while the block lasts."""
-        self._reading_since = anyio.current_time()
+        """Tell that the reader waits for the input, while the block lasts."""
+        self._is_reading = True
         try:
             yield
         finally:
-            self._waited = self._waited_for_input()
-            self._reading_since = None
+            self._is_reading = False
 
     async def put(self, changes: Sequence[Change]) -> None:
         """Let changes wait; return when there is a use in reading on."""
         self._batcher.add(changes)
-        self._wake()
+        self._added += len(changes)
+        self._wake_senders()
         while self._batcher.ready >= self._ahead or self._batcher.is_full():
-            await self._changed.wait()
+            self._room = anyio.Event()
+            await self._room.wait()
 
     def close(self) -> None:
         """Let what is left leave: the input has ended."""
         self._closed = True
         self._batcher.close()
-        self._wake()
+        self._wake_senders()
 
     async def take(self) -> Batch | None:
-        """Wait for the next batch; None when there is none any more. `release` its rows when they are final."""
-        idle_since, waited = anyio.current_time(), self._waited_for_input()
+        """Wait for the next batch; None when there is none any more.
+
+        `release` its rows when they are final, and `finish` when nothing of it is left to send.
+        """
+        since, added = anyio.current_time(), self._added
         while (batch := self._batcher.take()) is None:
             if self._closed and not self._under_way and not self._batcher.rows:
                 return None
-            with anyio.move_on_after(LINGER):
-                await self._changed.wait()
-            idle = anyio.current_time() - idle_since
-            if idle >= LINGER and self._waited_for_input() - waited >= _SLOW * idle:
+            await self._wait()
+            idle = anyio.current_time() - since
+            if self._is_reading and idle >= LINGER and self._added - added < SLOW * idle:
                 self._batcher.leave_early()
         self._under_way += 1
-        self._wake()
+        self._room.set()
         return batch
 
     def release(self, organization: str, ids: Collection[str]) -> None:
         """Let later changes to these ids leave."""
         self._batcher.release(organization, ids)
-        self._wake()
+        self._room.set()
+        self._wake_senders()
 
     def finish(self) -> None:
         """Note that a batch that was taken is done with."""
         self._under_way -= 1
-        self._wake()
+        self._wake_senders()
 
-    def _waited_for_input(self) -> float:
-        if self._reading_since is None:
-            return self._waited
-        return self._waited + anyio.current_time() - self._reading_since
+    async def _wait(self) -> None:
+        event = anyio.Event()
+        self._idle.append(event)
+        with anyio.move_on_after(LINGER):
+            await event.wait()
+        if not event.is_set():
+            self._idle.remove(event)
 
-    def _wake(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
+    def _wake_senders(self) -> None:
+        """Wake as many senders as there are batches; all of them once the input has ended."""
+        batches = len(self._idle) if self._closed else self._batcher.ready
+        while self._idle and batches > 0:
+            self._idle.popleft().set()
+            batches -= 1

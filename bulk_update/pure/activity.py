@@ -5,17 +5,16 @@ decoded once, and its values are kept as the bytes that stood in the input. Only
 looked at a second time, slowly, to say what is wrong with it.
 """
 
-import difflib
 import json
 import re
 import zlib
-from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from bulk_update.model import Change, Invalid
+from bulk_update.pure.names import nearest
 
 FIELDS: Final = (
     "changes",
@@ -162,13 +161,6 @@ class ActivityReader:
 def invalid_record(record: bytes, line: int, source: int, code: str, message: str) -> Invalid:
     """Tell that a record is invalid for a reason that its reader saw before it was decoded."""
     return Invalid(line, source, zlib.crc32(record), None, None, code, message, record[:MAX_RAW])
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Find the known name that `word` was most likely meant to be, or None."""
-    folded = {name.lower().replace("_", "").replace("-", ""): name for name in known}
-    close = difflib.get_close_matches(word.lower().replace("_", "").replace("-", ""), folded, n=1, cutoff=0.6)
-    return folded[close[0]] if close else None
 
 
 def _fields_set(record: _Record) -> int:

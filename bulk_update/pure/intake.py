@@ -7,16 +7,18 @@ from typing import Protocol
 from msgspec.structs import replace
 
 from bulk_update.model import Change, Invalid, Status
+from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.settled import KeyBag, SettledRows, row_key
 from bulk_update.pure.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What is left to do of a block of rows."""
+    """What is left to do of a block of rows: `changes` to send, and results to record without sending."""
 
     changes: Sequence[Change]
-    invalid: Sequence[Invalid]
+    invalid: Sequence[Invalid] = ()
+    superseded: Sequence[Change] = ()
 
 
 class Intake(Protocol):
@@ -24,6 +26,9 @@ class Intake(Protocol):
 
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Tell which rows are to be sent and which are to be recorded as invalid."""
+
+    def absent(self) -> int:
+        """Count the results of rows that the input no longer has, when it was read to its end."""
 
 
 class RunIntake:
@@ -48,6 +53,10 @@ class RunIntake:
         changes = [row for row in rows if type(row) is Change] if invalid else rows
         return Admitted(changes, invalid)  # type: ignore[arg-type]
 
+    def absent(self) -> int:
+        """Count the results that no row of the input was matched with."""
+        return len(self._settled)
+
     def _unless_settled(self, row: Change | Invalid) -> Change | Invalid | None:
         status = self._settled.take(row_key(row.organization, row.id, row.check))
         if status is not None:
@@ -66,8 +75,23 @@ class RunIntake:
 
 
 class RetryIntake:
-    """Pass on all rows: they come from the ledger, which counted them when they were read."""
+    """Pass on the rows of a ledger; all of its rows count, whether they are sent again or not."""
+
+    def __init__(self, state: LedgerState) -> None:
+        tally, settled = state.tally, state.settled
+        for status, rows in settled.counts().items():
+            tally.settle(status, rows)
+        lost = sum(not settled.has(key) for key in state.doubtful_keys())
+        tally.read = sum(tally.settled.values()) + lost
+
+    def absent(self) -> int:
+        """Count none: the ledger is the input."""
+        return 0
 
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
-        """Pass on all rows."""
-        return Admitted([row for row in rows if type(row) is Change], ())
+        """Pass on all rows of which something is left to send; the others are superseded."""
+        changes = [row for row in rows if type(row) is Change]
+        return Admitted(
+            [change for change in changes if change.fields],
+            superseded=[change for change in changes if not change.fields],
+        )

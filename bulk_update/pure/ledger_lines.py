@@ -28,6 +28,8 @@ from bulk_update.model import Change, Invalid, RowError, Status
 FORMAT: Final = 1
 """Version of the format, in `run` lines."""
 
+SUPERSEDED: Final = RowError("superseded", "later changes of this activity have set all of its fields since")
+
 _SEAL_START: Final = b'{"type":"seal",'
 _json: Final = msgspec.json.Encoder()
 _encode: Final = _json.encode
@@ -207,6 +209,10 @@ class ResultWriter:
                 raw=invalid.raw.decode(errors="backslashreplace"),
             )
         )
+
+    def superseded(self, change: Change) -> bytes:
+        """Write that later changes of its activity have left nothing of a change to send."""
+        return self.result(change, Status.SUPERSEDED, SUPERSEDED)
 
     def _name(self, source: int) -> str | None:
         return None if self._inputs is None else self._inputs[source]

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from bulk_update.model import Status
 from bulk_update.pure.ledger_lines import (
     Append,
+    CutLine,
     EndLine,
     RequestLine,
     ResultLine,
     RunLine,
     SendingLine,
     decode_line,
+    encode_line,
 )
 from bulk_update.pure.settled import SettledRows, row_key
 from bulk_update.pure.tally import Tally
@@ -24,7 +26,7 @@ class LedgerState:
     """What earlier runs left behind.
 
     `open`: requests that went out and of which some row has no result; by number. `seconds`: of all runs.
-    `complete`: the last run read its input to the end.
+    `complete`: the last run read its input to the end. `mended`: lines to begin with, after a torn tail.
     """
 
     settled: SettledRows = field(default_factory=SettledRows)
@@ -37,6 +39,7 @@ class LedgerState:
     attempts: int = 0
     seconds: float = 0.0
     complete: bool = False
+    mended: bytes = b""
 
     def fold(self, append: Append) -> None:
         """Take in what one append tells. ValueError when a line is not the ledger's."""
@@ -58,6 +61,20 @@ class LedgerState:
                     self.complete = line.summary.get("complete") is True
                 case _:
                     pass
+
+    def mend(self, tail: bytes, cut: CutLine) -> None:
+        """Take what a torn tail tells of requests: they may have gone out, should it be more than torn."""
+        sendings = []
+        for text in tail.split(b"\n")[:-1]:
+            try:
+                line = decode_line(text)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(line, SendingLine):
+                self.open[line.request] = line
+                self.last_request = max(self.last_request, line.request)
+                sendings.append(text + b"\n")
+        self.mended = encode_line(cut) + b"".join(sendings)
 
     def doubtful_keys(self) -> set[int]:
         """Collect the rows that were on their way when a run ended; a later refusal must say so."""

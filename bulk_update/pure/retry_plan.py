@@ -27,14 +27,16 @@ _decode: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 class OpenRow:
     """A row to be sent again.
 
-    `offset`, `size`: where its first result stands in the ledger. `status`: its last one. `overwritten`:
-    bit mask of the fields that later changes of its activity have set since.
+    `offset`, `size`: where its first result stands in the ledger; `last_offset`, `last_size`: its last one.
+    `status`: of the last. `overwritten`: bit mask of the fields that later changes of its activity have set
+    since.
     """
 
     offset: int
     size: int
+    last_offset: int
+    last_size: int
     status: Status
-    key: int
     overwritten: int = 0
 
 
@@ -70,8 +72,8 @@ class RetryPlan:
         if status is Status.UPDATED:
             self._overwrite(activity, key, row)
         elif status in _OPEN:
-            kept = row or OpenRow(offset, size, status, key)
-            kept.status = status
+            kept = row or OpenRow(offset, size, offset, size, status)
+            kept.status, kept.last_offset, kept.last_size = status, offset, size
             self._rows.setdefault(key, deque()).append(kept)
             self._by_activity.setdefault(activity, []).append(kept)
 
@@ -102,18 +104,16 @@ class RetryPlan:
                 self._fields[row_key(line.organization_id, identifier, check)] = fields
 
 
-def change_again(row: OpenRow, line: ResultLine, source: int) -> Change | None:
-    """Build what is left to send of a row; None when later changes have set all of its fields.
+def change_again(row: OpenRow, line: ResultLine, source: int) -> Change:
+    """Build what is left to send of a row; `fields` is 0 when later changes have set all of its fields.
 
     `line`: its first result. `source`: index of its input. ValueError when the line carries no change.
     """
     values = _decode(line.change)
     fields = sum(1 << bit for bit, name in enumerate(FIELDS) if name in values)
     left = fields & ~row.overwritten
-    if not left:
-        return None
     activity = bytes(line.change)
-    if left != fields:
+    if left not in (0, fields):
         kept = [name for bit, name in enumerate(FIELDS) if left & 1 << bit]
         members = [b'"id":' + bytes(values["id"]), *(_encode(name) + b":" + bytes(values[name]) for name in kept)]
         activity = b"{" + b",".join(members) + b"}"

@@ -94,6 +94,10 @@ class SettledRows:
             self._bag(was).discard(key)
         self._bag(status).add(key)
 
+    def has(self, key: int) -> bool:
+        """Tell whether a row has a result."""
+        return key in self._updated or any(key in bag for bag in self._others.values())
+
     def take(self, key: int) -> Status | None:
         """Take out one result of a row and tell its status; None when there is none (left)."""
         if self._updated.discard(key):

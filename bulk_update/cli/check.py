@@ -1,0 +1,130 @@
+"""`check`: everything the main job would do, without sending."""
+
+import argparse
+import json
+import math
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import anyio
+
+from bulk_update.cli.settings import read_inputs, read_limits, read_rate
+from bulk_update.cli.words import safe
+from bulk_update.edge.overflow import TemporaryOverflow
+from bulk_update.model import Batch, Change, Invalid, RowError, Status
+from bulk_update.pure.activity import ENVELOPE
+from bulk_update.pure.batching import Batcher, Limits
+from bulk_update.pure.pacing import Rate
+from bulk_update.pure.tally import Tally
+from bulk_update.reading import Inputs, input_rows
+
+_SHOWN: Final = 10
+
+
+@dataclass(slots=True)
+class Findings:
+    """What the inputs hold. `bytes`: of all request bodies. `seconds`: at the rate, None without one."""
+
+    rows: int = 0
+    valid: int = 0
+    invalid: int = 0
+    organizations: int = 0
+    requests: int = 0
+    bytes: int = 0
+    mean_fill: float = 0.0
+    seconds: float | None = None
+    largest: list[tuple[str, int]] = field(default_factory=list)
+    reasons: list[dict[str, object]] = field(default_factory=list)
+
+
+def check(options: argparse.Namespace) -> int:
+    """Read and validate everything; 0, or 1 when a row is invalid."""
+    limits, rate = read_limits(options), read_rate(options)
+    findings = anyio.run(_find, read_inputs(options), limits, rate)
+    if options.json:
+        print(json.dumps(asdict(findings), ensure_ascii=False), flush=True)
+    else:
+        print(_describe(findings, limits, rate), flush=True)
+    return 1 if findings.invalid else 0
+
+
+async def _find(inputs: Inputs, limits: Limits, rate: Rate | None) -> Findings:
+    findings, tally = Findings(), Tally()
+    organizations: Counter[str] = Counter()
+    with TemporaryOverflow() as overflow:
+        batcher = Batcher(limits, overflow)
+        async with input_rows(inputs, limits.body) as rows:
+            while (block := await rows.read()) is not None:
+                changes = [row for row in block if type(row) is Change]
+                findings.rows += len(block)
+                for row in block:
+                    if type(row) is Invalid:
+                        error = RowError(row.code, row.message)
+                        tally.explain(Status.INVALID, error, row.line, row.id or "")
+                organizations.update([change.organization for change in changes])
+                batcher.add(changes)
+                _drain(batcher, findings)
+        batcher.close()
+        _drain(batcher, findings)
+    findings.invalid = findings.rows - findings.valid
+    findings.organizations = len(organizations)
+    findings.largest = organizations.most_common(_SHOWN)
+    findings.reasons = [dict(group) for group in tally.describe_failures()]
+    if findings.requests:
+        findings.mean_fill = round(findings.valid / findings.requests, 1)
+    if rate is not None:
+        findings.seconds = round(max(0, findings.requests - 1) * rate.spacing, 1)
+    return findings
+
+
+def _drain(batcher: Batcher, findings: Findings) -> None:
+    """Count the batches that would leave, as if each were answered at once."""
+    while (batch := batcher.take()) is not None:
+        findings.requests += 1
+        findings.valid += len(batch.changes)
+        findings.bytes += _body_size(batch)
+        batcher.release(batch.organization, [change.id for change in batch.changes])
+
+
+def _body_size(batch: Batch) -> int:
+    activities = sum(len(change.activity) + 1 for change in batch.changes) - 1
+    return ENVELOPE + len(json.dumps(batch.organization, ensure_ascii=False).encode()) + activities
+
+
+def _describe(findings: Findings, limits: Limits, rate: Rate | None) -> str:
+    lines = [
+        f"{findings.rows:,} rows: {findings.valid:,} valid, {findings.invalid:,} invalid",
+        f"{findings.requests:,} requests of at most {limits.count:,} activities, {findings.mean_fill:g} on average; "
+        f"{findings.bytes:,} bytes",
+    ]
+    if findings.seconds is not None and rate is not None:
+        done = datetime.now().astimezone() + timedelta(seconds=math.ceil(findings.seconds))
+        lines.append(
+            f"{_duration(findings.seconds)} at {rate.limit:,} requests in {rate.period:g} s: "
+            f"done by {done:%Y-%m-%d %H:%M} if it began now"
+        )
+    if findings.largest:
+        more = findings.organizations - len(findings.largest)
+        named = ", ".join(f"{safe(name, 60)} {rows:,}" for name, rows in findings.largest)
+        lines.append(f"{findings.organizations:,} organizations: {named}" + (f" and {more:,} more" if more > 0 else ""))
+    if findings.reasons:
+        lines.append("invalid:")
+    for reason in findings.reasons[:_SHOWN]:
+        lines.append(
+            f"  {reason['count']:>7,} {safe(str(reason['message']))} ({reason['code']}; "
+            f"first at line {reason['first_line']:,})"
+        )
+    if len(findings.reasons) > _SHOWN:
+        lines.append(f"  and {len(findings.reasons) - _SHOWN} more reasons")
+    return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    whole = math.ceil(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    parts = [(hours, "h"), (minutes, "min"), (left, "s")]
+    return " ".join(f"{amount} {unit}" for amount, unit in parts if amount) or "0 s"

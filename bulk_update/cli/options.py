@@ -1,0 +1,223 @@
+"""The words of the command line: one parser a verb."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from bulk_update.errors import UsageError
+from bulk_update.pure.names import nearest
+from bulk_update.version import VERSION
+
+EXIT_CODES: Final = """\
+exit codes:
+  0    every row is updated
+  1    finished, and some row is failed, invalid or unknown
+  2    nothing was sent: usage, settings, input or ledger cannot be used
+  3    stopped early and worth running again: credentials refused, outage outlasted,
+       ledger cannot be written, too many failures
+  129, 130, 143
+       interrupted by SIGHUP, SIGINT, SIGTERM; run the same command again"""
+
+_OVERVIEW: Final = """\
+Change Velt activity logs in bulk: rows of NDJSON or CSV go in, batched requests go out, and a ledger
+tells for every row what became of it.
+
+  bulk-update INPUT...          the main job: send every row, record every result
+  bulk-update check INPUT...    read and validate everything, send nothing
+  bulk-update retry LEDGER      send again what the ledger does not show as updated
+  bulk-update failures LEDGER   the rows not updated, as a file that can be mended and used as input
+  bulk-update report LEDGER     what happened
+  bulk-update sandbox           serve a local emulator of the API
+
+  bulk-update VERB --help tells the options of each; of the main job: bulk-update run --help"""
+
+_CREDENTIALS: Final = "credentials come from VELT_API_KEY and VELT_AUTH_TOKEN, or from files; no option takes a secret."
+
+_EXAMPLES: Final = """\
+examples:
+  bulk-update check changes.ndjson              what would be sent, what is invalid
+  bulk-update changes.ndjson --sandbox          rehearse against the embedded sandbox
+  bulk-update changes.ndjson --limit 100        a canary: the first 100 rows
+  bulk-update changes.ndjson                    go on from there
+  bulk-update retry changes.ndjson.ledger.ndjson"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raise what argparse would print, so that there is one way out."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message}. See {self.prog} --help")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace | None:
+    """Read the words; None when they only asked to be told something, and it was told.
+
+    A first word that is no verb belongs to the main job. UsageError says what is wrong.
+    """
+    if not words:
+        raise UsageError("expected an input, such as changes.ndjson. See bulk-update --help")
+    if words[0] in ("-h", "--help", "help"):
+        _print(f"{_OVERVIEW}\n\n{_EXAMPLES}\n\n{_CREDENTIALS}\n\n{EXIT_CODES}")
+        return None
+    if words[0] in ("-V", "--version"):
+        _print(f"bulk-update {VERSION}")
+        return None
+    verb, rest = (words[0], words[1:]) if words[0] in _PARSERS else ("run", words)
+    parser = _PARSERS[verb]()
+    try:
+        options, unknown = parser.parse_known_args(rest)
+    except SystemExit:  # --help has been printed
+        return None
+    if unknown:
+        _refuse(unknown[0], parser)
+    options.verb = verb
+    options.words = list(words)
+    return options
+
+
+def _refuse(word: str, parser: argparse.ArgumentParser) -> NoReturn:
+    """Name the option that a misspelt one was most likely meant to be."""
+    known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
+    meant = nearest(word.split("=")[0], known)
+    hint = f"; did you mean {meant}?" if meant else ""
+    raise UsageError(f"unknown option {word}{hint} See {parser.prog} --help")
+
+
+def _print(text: str) -> None:
+    with contextlib.suppress(BrokenPipeError):
+        print(text, flush=True)
+    sys.stdout.flush()
+
+
+def _parser(verb: str, description: str, epilog: str = EXIT_CODES) -> _Parser:
+    return _Parser(
+        prog=f"bulk-update {verb}",
+        description=description,
+        epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def _run_parser() -> _Parser:
+    parser = _parser("run", "Send every row of the inputs, and record every result.", f"{_EXAMPLES}\n\n{EXIT_CODES}")
+    _add_input(parser)
+    parser.add_argument("--dry-run", action="store_true", help="only check: read and validate, send nothing")
+    parser.add_argument("--ledger", metavar="PATH", help="where results are recorded [<first input>.ledger.ndjson]")
+    _add_batches(parser)
+    parser.add_argument(
+        "--limit", metavar="N", help="send the first N rows and stop: a canary; without it, go on from there"
+    )
+    _add_sending(parser)
+    _add_output(parser)
+    return parser
+
+
+def _check_parser() -> _Parser:
+    parser = _parser("check", "Read and validate everything, send nothing. Needs no credentials.")
+    _add_input(parser)
+    _add_batches(parser)
+    _add_rates(parser)
+    parser.add_argument("--json", action="store_true", help="the findings as one JSON object on standard output")
+    return parser
+
+
+def _retry_parser() -> _Parser:
+    parser = _parser("retry", "Send again what the ledger does not show as updated, and record it there.")
+    parser.add_argument("ledger", metavar="LEDGER")
+    _add_batches(parser)
+    _add_sending(parser)
+    _add_output(parser)
+    return parser
+
+
+def _failures_parser() -> _Parser:
+    parser = _parser("failures", "Print the rows that are not updated, as an input that can be mended and run.")
+    parser.add_argument("ledger", metavar="LEDGER")
+    parser.add_argument("--format", choices=("ndjson", "csv"), default="ndjson", help="[ndjson]")
+    return parser
+
+
+def _report_parser() -> _Parser:
+    parser = _parser("report", "Tell what happened, from the ledger.")
+    parser.add_argument("ledger", metavar="LEDGER")
+    parser.add_argument("--json", action="store_true", help="as one JSON object on standard output")
+    return parser
+
+
+def _sandbox_parser() -> _Parser:
+    parser = _parser("sandbox", "Serve a local emulator of the API on loopback.")
+    parser.add_argument("--port", metavar="N", default="8787", help="[8787]; 0 for any that is free")
+    parser.add_argument("--seed", metavar="FILE", help="NDJSON records with organizationId, id and their fields")
+    parser.add_argument("--api-key-file", metavar="PATH", help="accept only this key [any that is not empty]")
+    parser.add_argument("--auth-token-file", metavar="PATH", help="accept only this token [any that is not empty]")
+    return parser
+
+
+def _add_input(parser: _Parser) -> None:
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="a path, or - for standard input; .gz and .zst too")
+    parser.add_argument("--organization-id", metavar="ID", help="for rows that name none")
+    parser.add_argument("--format", choices=("ndjson", "csv"), help="[by file name, then by content]")
+    parser.add_argument(
+        "--column",
+        metavar="FIELD=HEADER",
+        action="append",
+        default=[],
+        help="CSV: where a field stands under another header (repeatable)",
+    )
+
+
+def _add_batches(parser: _Parser) -> None:
+    parser.add_argument("--batch-size", metavar="N", default="100", help="activities in a request, at most [100]")
+    parser.add_argument("--batch-bytes", metavar="SIZE", default="1MB", help="bytes of a request body, at most [1MB]")
+    parser.add_argument(
+        "--buffer", metavar="SIZE", default="256MB", help="memory for rows waiting for their batch [256MB]"
+    )
+
+
+def _add_rates(parser: _Parser) -> None:
+    parser.add_argument(
+        "--rate",
+        metavar="N[/s|/m|/h]|none",
+        default="5/s",
+        help="requests in any second (minute, hour), at most, retries included [5/s]",
+    )
+    parser.add_argument(
+        "--organization-rate", metavar="N[/s|/m|/h]", default="none", help="the same for each organization [none]"
+    )
+
+
+def _add_sending(parser: _Parser) -> None:
+    _add_rates(parser)
+    add = parser.add_argument
+    add("--concurrency", metavar="N", default="16", help="requests in flight, at most [16]")
+    add("--timeout", metavar="SECONDS", default="30", help="of one attempt [30]")
+    add("--max-attempts", metavar="N", default="5", help="for a batch the server answers badly [5]")
+    add("--give-up-after", metavar="DURATION", default="15m", help="how long an outage is waited out [15m]")
+    add("--max-failures", metavar="N|P%", help="stop when more rows than this have failed [none]")
+    add("--api-url", metavar="URL", help="base of the API [https://api.velt.dev, or VELT_API_URL]")
+    add("--api-key-file", metavar="PATH", help="else VELT_API_KEY")
+    add("--auth-token-file", metavar="PATH", help="else VELT_AUTH_TOKEN")
+    add("--accept-new-key", action="store_true", help="go on with a ledger although the API key has changed")
+    add("--sandbox", action="store_true", help="send everything to an emulator inside this process")
+    add("--sandbox-seed", metavar="FILE", help="records the sandbox holds [all that the rows name]")
+
+
+def _add_output(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("--json", action="store_true", help="the summary as one JSON object on standard output")
+    add("--quiet", action="store_true", help="say nothing but errors and warnings")
+    add("--no-progress", action="store_true", help="show no progress")
+    add("--log-format", choices=("text", "json"), default="text", help="[text]")
+
+
+_PARSERS: Final = {
+    "run": _run_parser,
+    "check": _check_parser,
+    "retry": _retry_parser,
+    "failures": _failures_parser,
+    "report": _report_parser,
+    "sandbox": _sandbox_parser,
+}

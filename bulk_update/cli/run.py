@@ -1,0 +1,100 @@
+"""The main job and `retry`: carry out, show, and tell how it ended."""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import anyio
+
+from bulk_update.cli.settings import read_job, read_retry
+from bulk_update.cli.words import describe_summary, next_command
+from bulk_update.edge.clock import WallClock
+from bulk_update.edge.ledger import open_ledger_for_reading
+from bulk_update.edge.progress import Progress, ProgressSettings, open_progress
+from bulk_update.edge.signals import heed_signals
+from bulk_update.jobs import SANDBOX, Job, open_run
+from bulk_update.model import Outcome
+from bulk_update.pipeline import Ended
+from bulk_update.pure.ledger_state import LedgerState
+
+
+class _Voice:
+    """Pass on what a person should hear; outcomes are in the ledger."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def outcomes(self, outcomes: Sequence[Outcome]) -> None:
+        """Say nothing of single rows."""
+
+    def notice(self, message: str) -> None:
+        """Show a sentence."""
+        self._progress.notice(message)
+
+    async def room(self) -> None:
+        """Let sending go on: nothing is kept here."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the main job."""
+    if options.dry_run:
+        from bulk_update.cli.check import check
+
+        return check(options)
+    return _carry_out(read_job(options, os.environ), options)
+
+
+def retry(options: argparse.Namespace) -> int:
+    """Send again what the ledger does not show as updated."""
+    return _carry_out(read_retry(options, os.environ, _recorded_api(Path(options.ledger))), options)
+
+
+def _recorded_api(path: Path) -> str | None:
+    """Find which API a ledger belongs to; None for a sandbox."""
+    state = LedgerState()
+    with open_ledger_for_reading(path) as file:
+        file.read_first(state.fold)
+    api = state.first_run.api if state.first_run is not None else None
+    return None if api == SANDBOX else api
+
+
+def _carry_out(job: Job, options: argparse.Namespace) -> int:
+    ended = anyio.run(_run, job, options)
+    _tell(ended, job, options)
+    return ended.summary.exit
+
+
+async def _run(job: Job, options: argparse.Namespace) -> Ended:
+    settings = ProgressSettings(
+        is_quiet=options.quiet,
+        has_progress=not options.no_progress,
+        log_format=options.log_format,
+        environ=dict(os.environ),
+        is_terminal=sys.stderr is not None and sys.stderr.isatty(),
+    )
+    progress = open_progress(settings, sys.stderr, WallClock().stamp)
+    try:
+        async with open_run(job, _Voice(progress)) as run, anyio.create_task_group() as beside:
+            beside.start_soon(heed_signals, run.stop, run.leave)
+            beside.start_soon(progress.show, run.snapshot)
+            ended = await run.carry_out()
+            beside.cancel_scope.cancel()
+    finally:
+        progress.close()
+    return ended
+
+
+def _tell(ended: Ended, job: Job, options: argparse.Namespace) -> None:
+    """Say how it ended: words on standard error, data on standard output."""
+    again = next_command(ended, options.words, is_retry=job.source is None)
+    if options.json:
+        summary = asdict(ended.summary) | {"next": again}
+        print(json.dumps(summary, ensure_ascii=False), flush=True)
+    if not options.quiet:
+        print(describe_summary(ended, again), file=sys.stderr, flush=True)
+    elif ended.reason is not None:
+        print(f"bulk-update: {ended.reason}", file=sys.stderr, flush=True)

@@ -1,0 +1,186 @@
+"""Words become settings, checked: what cannot be used is refused here, before anything is opened."""
+
+import argparse
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Literal, TypeVar, cast
+from urllib.parse import urlsplit
+
+from bulk_update.edge.books import MaxFailures
+from bulk_update.edge.sender import Persistence
+from bulk_update.edge.transport import Credentials
+from bulk_update.errors import SettingsError, UsageError
+from bulk_update.jobs import Api, Job, Rehearsal
+from bulk_update.pipeline import Plan
+from bulk_update.pure.activity import KEYS
+from bulk_update.pure.batching import Limits
+from bulk_update.pure.names import nearest
+from bulk_update.pure.pacing import Rate
+from bulk_update.pure.quantities import parse_duration, parse_rate, parse_size, parse_whole
+from bulk_update.reading import Inputs
+
+DEFAULT_URL: Final = "https://api.velt.dev"
+
+T = TypeVar("T")
+_LEAST_BODY: Final = 1_000
+
+
+def read_job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
+    """Make the job of the main job's words. UsageError or SettingsError says what cannot be used."""
+    inputs = read_inputs(options)
+    return Job(inputs, _ledger_path(options), _target(options, environ, None), _plan(options))
+
+
+def read_retry(options: argparse.Namespace, environ: Mapping[str, str], recorded_api: str | None) -> Job:
+    """Make the job of `retry`'s words. `recorded_api`: the API's URL in the ledger, which is the default."""
+    return Job(None, Path(options.ledger), _target(options, environ, recorded_api), _plan(options))
+
+
+def read_inputs(options: argparse.Namespace) -> Inputs:
+    """Make the inputs of the words that name them."""
+    columns = dict(_column(word) for word in options.column)
+    if options.organization_id == "":
+        raise UsageError("--organization-id: found nothing, expected an id")
+    form = cast(Literal["ndjson", "csv"] | None, options.format)
+    return Inputs(tuple(options.inputs), form, columns, options.organization_id)
+
+
+def read_limits(options: argparse.Namespace) -> Limits:
+    """Make the bounds of a request of the words that give them."""
+    body = _option("--batch-bytes", parse_size, options.batch_bytes)
+    if body < _LEAST_BODY:
+        raise UsageError(f"--batch-bytes: found {options.batch_bytes!r}, expected at least {_LEAST_BODY:,} bytes")
+    return Limits(
+        _option("--batch-size", lambda text: parse_whole(text, 1, 100_000), options.batch_size),
+        body,
+        _option("--buffer", parse_size, options.buffer),
+    )
+
+
+def read_rate(options: argparse.Namespace) -> Rate | None:
+    """Make the rate of the word that gives it."""
+    return _option("--rate", parse_rate, options.rate)
+
+
+def _plan(options: argparse.Namespace) -> Plan:
+    limit = getattr(options, "limit", None)
+    return Plan(
+        limits=read_limits(options),
+        rate=read_rate(options),
+        organization_rate=_option("--organization-rate", parse_rate, options.organization_rate),
+        persistence=Persistence(
+            _option("--concurrency", lambda text: parse_whole(text, 1, 1_000), options.concurrency),
+            _option("--max-attempts", lambda text: parse_whole(text, 1, 1_000), options.max_attempts),
+            _option("--give-up-after", parse_duration, options.give_up_after),
+        ),
+        max_failures=_max_failures(options.max_failures),
+        limit=None if limit is None else _option("--limit", parse_whole, limit),
+    )
+
+
+def _option(name: str, parse: Callable[[str], T], text: str) -> T:
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def _max_failures(text: str | None) -> MaxFailures:
+    if text is None:
+        return MaxFailures()
+    if text.endswith("%"):
+        if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text) or not 0 <= float(text[:-1]) <= 100:
+            raise UsageError(f"--max-failures: found {text!r}, expected a number of rows, or a share such as 5%")
+        return MaxFailures(share=float(text[:-1]) / 100)
+    return MaxFailures(rows=_option("--max-failures", lambda word: parse_whole(word, 0), text))
+
+
+def _column(word: str) -> tuple[str, str]:
+    field, equals, header = word.partition("=")
+    if not equals or not header:
+        raise UsageError(f"--column: found {word!r}, expected FIELD=HEADER, such as id=activity_id")
+    if field.split(".")[0] not in KEYS:
+        meant = nearest(field, KEYS)
+        hint = f"; did you mean {meant}?" if meant else f"; known are {', '.join(KEYS)}"
+        raise UsageError(f"--column: found an unknown field {field!r}{hint}")
+    return field, header
+
+
+def _ledger_path(options: argparse.Namespace) -> Path:
+    if options.ledger is not None:
+        return Path(options.ledger)
+    first: str = options.inputs[0]
+    if "-" in options.inputs:
+        raise UsageError("--ledger: found none, expected a path: with standard input the ledger has no name of its own")
+    return Path(f"{first}.sandbox.ledger.ndjson" if options.sandbox else f"{first}.ledger.ndjson")
+
+
+def _target(options: argparse.Namespace, environ: Mapping[str, str], recorded_api: str | None) -> Api | Rehearsal:
+    timeout = _option("--timeout", parse_duration, options.timeout)
+    if options.sandbox:
+        if options.api_url is not None:
+            raise UsageError("--sandbox and --api-url exclude each other: the sandbox is inside this process")
+        return Rehearsal(Path(options.sandbox_seed) if options.sandbox_seed else None, timeout)
+    if options.sandbox_seed is not None:
+        raise UsageError("--sandbox-seed: expected together with --sandbox")
+    url = options.api_url or environ.get("VELT_API_URL") or recorded_api or DEFAULT_URL
+    return Api(_base_url(url), _credentials(options, environ), timeout, options.accept_new_key)
+
+
+def _base_url(text: str) -> str:
+    """Check a base URL: the secrets go there."""
+    expected = "expected a base URL such as https://api.velt.dev (--api-url, VELT_API_URL)"
+    try:
+        url = urlsplit(text.strip())
+        host, _ = url.hostname, url.port
+    except ValueError:
+        raise SettingsError(f"found {text!r}, {expected}") from None
+    if url.scheme not in ("http", "https") or not host or url.query or url.fragment or url.username is not None:
+        shown = "a URL with a user name" if "@" in text else repr(text)
+        raise SettingsError(f"found {shown}, {expected}")
+    if url.scheme == "http" and not _is_loopback(host):
+        raise SettingsError(
+            f"found {text!r}: plain http would show the credentials to the network, so it is allowed only to "
+            "this machine; use https"
+        )
+    return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _credentials(options: argparse.Namespace, environ: Mapping[str, str]) -> Credentials:
+    return Credentials(
+        _secret("API key", options.api_key_file, "--api-key-file", environ, "VELT_API_KEY"),
+        _secret("auth token", options.auth_token_file, "--auth-token-file", environ, "VELT_AUTH_TOKEN"),
+    )
+
+
+def _secret(what: str, path: str | None, option: str, environ: Mapping[str, str], variable: str) -> str:
+    """Find a secret in its file or in the environment; it is never shown."""
+    if path is not None:
+        secret, where = read_secret(path, option), path
+    else:
+        secret, where = environ.get(variable, "").strip(), variable
+    if not secret:
+        raise SettingsError(f"found no {what}: set {variable}, or give {option} PATH (or rehearse with --sandbox)")
+    if not re.fullmatch(r"[\x21-\x7e]+", secret):
+        raise SettingsError(f"the {what} in {where} has spaces or other characters that no {what} has")
+    return secret
+
+
+def read_secret(path: str, option: str) -> str:
+    """Read a secret from a file. SettingsError when it cannot be read."""
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise SettingsError(f"{option}: {path} cannot be read: {reason}") from None

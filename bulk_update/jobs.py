@@ -1,0 +1,245 @@
+"""Jobs: what is asked for, made into a run. The command line and the library both come through here."""
+
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from bulk_update.edge.clock import WallClock
+from bulk_update.edge.ledger import LedgerFile, open_ledger_file
+from bulk_update.edge.rows import IterableRows, LedgerRows, Rows, SeedingRows
+from bulk_update.edge.transport import Credentials, HttpTransport, open_transport
+from bulk_update.errors import LedgerError
+from bulk_update.model import Change, Invalid
+from bulk_update.pipeline import Plan, Run, Stage
+from bulk_update.pure.activity import ActivityReader, invalid_record
+from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
+from bulk_update.pure.ledger_lines import (
+    FORMAT,
+    Append,
+    CutLine,
+    ResultLine,
+    RunLine,
+    decode_line,
+)
+from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
+from bulk_update.pure.retry_plan import RetryPlan, change_again
+from bulk_update.pure.settled import SettledRows
+from bulk_update.reading import Inputs, input_rows
+from bulk_update.version import VERSION
+
+if TYPE_CHECKING:
+    from bulk_update.edge.books import Observer
+    from bulk_update.sandbox import Sandbox
+
+SANDBOX: Final = "sandbox"
+"""What stands in the ledger for the API when requests go to the embedded sandbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes that a program hands over: mappings, or JSON objects as text or bytes.
+
+    `name`: what stands for them in the ledger; the same changes have the same name when they run again.
+    """
+
+    changes: Iterable[object] | AsyncIterable[object]
+    name: str
+    organization: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Where requests go. `timeout`: seconds of one attempt."""
+
+    base_url: str
+    credentials: Credentials
+    timeout: float = 30.0
+    accept_new_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """Send everything to a sandbox inside this process. `seed`: records it holds; None: all that are named."""
+
+    seed: Path | None = None
+    timeout: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is to be done. `source` None: send again what `ledger` does not show as updated."""
+
+    source: Inputs | Changes | None
+    ledger: Path
+    target: Api | Rehearsal
+    plan: Plan = Plan()
+
+
+@asynccontextmanager
+async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterator[Run]:
+    """Make a job into a run that is ready to be carried out. `NothingSent` errors say why it cannot be."""
+    clock = WallClock()
+    async with AsyncExitStack() as stack:
+        rows: Rows | None = None
+        if isinstance(job.source, Inputs):
+            rows = await stack.enter_async_context(input_rows(job.source, job.plan.limits.body))
+            _check_is_apart(job.ledger, job.source.names)
+        elif isinstance(job.source, Changes):
+            rows = _changes_rows(job.source, job.plan.limits.body)
+        file = stack.enter_context(open_ledger_file(job.ledger, must_exist=job.source is None))
+        state, retry = _recover(file, clock, is_retry=job.source is None)
+        begin = _begin(job, state, clock)
+        transport, sandbox = await _open_target(stack, job)
+        intake: Intake = RunIntake(state.settled, state.tally)
+        if rows is None:
+            rows, intake = _ledger_rows(file, retry, begin.inputs), RetryIntake(state)
+        if sandbox is not None and isinstance(job.target, Rehearsal) and job.target.seed is None:
+            rows = SeedingRows(rows, sandbox.store.ensure)
+        yield Run(job.plan, Stage(rows, intake, state, file, begin, transport, observer, clock))
+
+
+def fingerprint(api_key: str, salt: str) -> str:
+    """Tell one API key from another without showing it."""
+    return hashlib.blake2b(api_key.encode(), digest_size=8, salt=bytes.fromhex(salt)).hexdigest()
+
+
+def _recover(file: LedgerFile, clock: WallClock, *, is_retry: bool) -> tuple[LedgerState, RetryPlan]:
+    """Read what earlier runs left behind, and cut off what a crash tore."""
+    state = LedgerState(settled=SettledRows(file.size // BYTES_A_ROW))
+    retry = RetryPlan()
+
+    def fold(append: Append) -> None:
+        state.fold(append)
+        if is_retry:
+            retry.fold(append)
+
+    tail = file.read(fold)
+    if tail:
+        kept = _spare_path(file.path)
+        file.cut(tail, kept)
+        state.mend(tail, CutLine(len(tail), kept.name, clock.stamp()))
+    return state, retry
+
+
+def _spare_path(ledger: Path) -> Path:
+    number = 1
+    while (path := ledger.with_name(f"{ledger.name}.torn-{number}")).exists():
+        number += 1
+    return path
+
+
+def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
+    """Check that the ledger belongs to this job, and write the line that a run of it begins with."""
+    first, last = state.first_run, state.run
+    if isinstance(job.source, Inputs):
+        inputs = [Path(name).name for name in job.source.names]
+    elif isinstance(job.source, Changes):
+        inputs = [job.source.name]
+    else:
+        inputs = first.inputs if first is not None else []
+    api = SANDBOX if isinstance(job.target, Rehearsal) else job.target.base_url
+    salt = first.salt if first is not None else secrets.token_hex(16)
+    key = SANDBOX if isinstance(job.target, Rehearsal) else fingerprint(job.target.credentials.api_key, salt)
+    if first is not None and last is not None:
+        _check_belongs(job, first, last, inputs=inputs, api=api, key=key)
+    return RunLine(
+        FORMAT,
+        VERSION,
+        clock.stamp(),
+        "retry" if job.source is None else "run",
+        inputs,
+        api,
+        salt,
+        key,
+        _settings(job) | {"pid": os.getpid()},
+    )
+
+
+def _check_belongs(
+    job: Job, first: RunLine, last: RunLine, *, inputs: list[str], api: str, key: str
+) -> None:
+    refused = f"{job.ledger} is the ledger of"
+    choose = "name another with --ledger"
+    if first.inputs != inputs:
+        ours, theirs = ", ".join(inputs), ", ".join(first.inputs)
+        raise LedgerError(f"{refused} {theirs}, not of {ours}; {choose}")
+    if first.api != api:
+        raise LedgerError(
+            f"{refused} a run against {first.api}, not {api}: a rehearsal must never count for the real thing; {choose}"
+        )
+    is_accepted = isinstance(job.target, Api) and job.target.accept_new_key
+    if last.key != key and not is_accepted:
+        raise LedgerError(
+            f"{refused} a run with another API key, perhaps of another workspace; {choose}, or say "
+            "--accept-new-key if the key of the same workspace has changed"
+        )
+
+
+def _settings(job: Job) -> dict[str, object]:
+    plan = job.plan
+    rate = plan.rate
+    return {
+        "batchSize": plan.limits.count,
+        "batchBytes": plan.limits.body,
+        "buffer": plan.limits.buffer,
+        "rate": "none" if rate is None else f"{rate.limit} in {rate.period:g} s",
+        "concurrency": plan.persistence.concurrency,
+        "maxAttempts": plan.persistence.max_attempts,
+        "limit": plan.limit,
+    }
+
+
+def _check_is_apart(ledger: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if name != "-" and ledger.exists() and Path(name).exists() and ledger.samefile(name):
+            raise LedgerError(f"{ledger} is an input and the ledger at once; name another with --ledger")
+
+
+async def _open_target(stack: AsyncExitStack, job: Job) -> "tuple[HttpTransport, Sandbox | None]":
+    target, sandbox = job.target, None
+    if isinstance(target, Rehearsal):
+        from bulk_update.sandbox import Store, open_sandbox
+
+        store = Store()
+        if target.seed is not None:
+            store.seed_file(target.seed)
+        sandbox = await stack.enter_async_context(open_sandbox(store))
+        target = Api(sandbox.url, Credentials(SANDBOX, SANDBOX), target.timeout)
+    transport = open_transport(target.base_url, target.credentials, target.timeout)
+    return await stack.enter_async_context(transport), sandbox
+
+
+def _changes_rows(source: Changes, max_body: int) -> IterableRows:
+    reader = ActivityReader(source.organization, max_body)
+    return IterableRows(source.changes, partial(_read_change, reader))
+
+
+def _ledger_rows(file: LedgerFile, plan: RetryPlan, inputs: Sequence[str]) -> LedgerRows:
+    again = plan.rows()
+
+    def row_at(index: int) -> Change:
+        row = again[index]
+        line = decode_line(file.bytes_at(row.offset, row.size))
+        assert isinstance(line, ResultLine)
+        return change_again(row, line, inputs.index(line.input) if line.input in inputs else 0)
+
+    return LedgerRows(len(again), row_at)
+
+
+def _read_change(reader: ActivityReader, change: object, number: int) -> Change | Invalid:
+    """Read a change that a program hands over as if it stood in a line of NDJSON."""
+    try:
+        text = change if isinstance(change, str | bytes) else json.dumps(change, ensure_ascii=False, allow_nan=False)
+        record = text if isinstance(text, bytes) else text.encode()
+        record.decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        record = repr(change).encode(errors="replace")
+        return invalid_record(record, number, 0, "not_json", f"found a value that JSON has not: {error}")
+    return reader.read(record, number, 0)

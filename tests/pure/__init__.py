@@ -1,0 +1,1 @@
+"""About `bulk_update/pure/`: each file of it has its own here."""
