@@ -15,7 +15,7 @@ The names below are the library; `library` tells how to use them. They are impor
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from bulk_update.version import VERSION as __version__
+from bulk_update.version import VERSION
 
 if TYPE_CHECKING:
     from bulk_update.edge.books import MaxFailures
@@ -26,10 +26,12 @@ if TYPE_CHECKING:
     from bulk_update.library import Updates, open_updates, update
     from bulk_update.model import Outcome, RowError, Status
     from bulk_update.pipeline import Plan
-    from bulk_update.pure.batching import Limits
+    from bulk_update.pure.group import Limits
     from bulk_update.pure.pacing import Rate
     from bulk_update.pure.tally import Summary
     from bulk_update.reading import Inputs
+
+__version__ = VERSION
 
 _HOME = {
     "Api": "jobs",
@@ -37,7 +39,7 @@ _HOME = {
     "Changes": "jobs",
     "Credentials": "edge.transport",
     "Inputs": "reading",
-    "Limits": "pure.batching",
+    "Limits": "pure.group",
     "MaxFailures": "edge.books",
     "NothingSent": "errors",
     "Outcome": "model",

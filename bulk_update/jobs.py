@@ -162,9 +162,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
     )
 
 
-def _check_belongs(
-    job: Job, first: RunLine, last: RunLine, *, inputs: list[str], api: str, key: str
-) -> None:
+def _check_belongs(job: Job, first: RunLine, last: RunLine, *, inputs: list[str], api: str, key: str) -> None:
     refused = f"{job.ledger} is the ledger of"
     choose = "name another with --ledger"
     if first.inputs != inputs:

@@ -86,7 +86,7 @@ class Answer:
     close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
 
-class Halted(Exception):  # noqa: N818 - not an error: the run stops in good order
+class Halted(Exception):
     """Leave what was being waited for: the run is stopping."""
 
 

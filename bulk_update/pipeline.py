@@ -24,7 +24,8 @@ from bulk_update.edge.sender import Clock, Means, Persistence, Sender, Transport
 from bulk_update.edge.stop import Stop
 from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable
 from bulk_update.model import Halted, Snapshot, Status
-from bulk_update.pure.batching import Batcher, Limits
+from bulk_update.pure.batching import Batcher
+from bulk_update.pure.group import Limits
 from bulk_update.pure.intake import Intake
 from bulk_update.pure.ledger_lines import EndLine, ResultWriter, RunLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState

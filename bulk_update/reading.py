@@ -7,6 +7,7 @@ from typing import Literal
 
 from bulk_update.edge.rows import BlockReader, InputRows
 from bulk_update.edge.source import check_inputs, detect_format, open_source
+from bulk_update.errors import InputError
 from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.csv import CsvReader
 from bulk_update.pure.ndjson import NdjsonReader
@@ -40,7 +41,14 @@ def input_rows(inputs: Inputs, max_body: int) -> InputRows:
 def _choose_reader(inputs: Inputs, max_body: int, name: str | None, head: bytes, index: int) -> BlockReader:
     """Choose how to read an input: as was asked, else by its name, else by its first bytes."""
     reader = ActivityReader(inputs.organization, max_body)
-    form = inputs.format or name or (detect_format(head, inputs.columns.values()) if head else "ndjson")
+    form = inputs.format or name or (_detect(inputs, head, index) if head else "ndjson")
     if form == "csv":
-        return CsvReader(reader.read, input=index, columns=inputs.columns)
+        return CsvReader(reader.read, input=index, columns=inputs.columns, name=inputs.names[index])
     return NdjsonReader(reader.read, index, max_record=max(_MAX_RECORD, 2 * max_body))
+
+
+def _detect(inputs: Inputs, head: bytes, index: int) -> str:
+    try:
+        return detect_format(head, inputs.columns.values())
+    except InputError as error:
+        raise InputError(f"{inputs.names[index]}: {error}") from None

@@ -423,9 +423,7 @@ def csv_activities() -> list[Activity]:
     activities = []
     for number in range(CSV_CHANGES):
         activity = activity_in(draw.pick(SHARES), comment_added, draw, NDJSON_CHANGES + 6 + number)
-        row = {key: activity.change[key] for key in ("organizationId", "id")} | csv_cells(
-            number, activity, draw
-        )
+        row = {key: activity.change[key] for key in ("organizationId", "id")} | csv_cells(number, activity, draw)
         activities.append(Activity(activity.record, row))
     return activities
 

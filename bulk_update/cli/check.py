@@ -3,25 +3,22 @@
 import argparse
 import json
 import math
-import sys
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
 
 import anyio
 
 from bulk_update.cli.settings import read_inputs, read_limits, read_rate
-from bulk_update.cli.words import safe
+from bulk_update.cli.words import SHOWN, describe_failures, safe
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.activity import ENVELOPE
-from bulk_update.pure.batching import Batcher, Limits
+from bulk_update.pure.batching import Batcher
+from bulk_update.pure.group import Limits
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.tally import Tally
 from bulk_update.reading import Inputs, input_rows
-
-_SHOWN: Final = 10
 
 
 @dataclass(slots=True)
@@ -71,7 +68,7 @@ async def _find(inputs: Inputs, limits: Limits, rate: Rate | None) -> Findings:
         _drain(batcher, findings)
     findings.invalid = findings.rows - findings.valid
     findings.organizations = len(organizations)
-    findings.largest = organizations.most_common(_SHOWN)
+    findings.largest = organizations.most_common(SHOWN)
     findings.reasons = [dict(group) for group in tally.describe_failures()]
     if findings.requests:
         findings.mean_fill = round(findings.valid / findings.requests, 1)
@@ -97,8 +94,10 @@ def _body_size(batch: Batch) -> int:
 def _describe(findings: Findings, limits: Limits, rate: Rate | None) -> str:
     lines = [
         f"{findings.rows:,} rows: {findings.valid:,} valid, {findings.invalid:,} invalid",
-        f"{findings.requests:,} requests of at most {limits.count:,} activities, {findings.mean_fill:g} on average; "
-        f"{findings.bytes:,} bytes",
+        (
+            f"{findings.requests:,} requests of at most {limits.count:,} activities, "
+            f"{findings.mean_fill:g} on average; {findings.bytes:,} bytes"
+        ),
     ]
     if findings.seconds is not None and rate is not None:
         done = datetime.now().astimezone() + timedelta(seconds=math.ceil(findings.seconds))
@@ -111,14 +110,7 @@ def _describe(findings: Findings, limits: Limits, rate: Rate | None) -> str:
         named = ", ".join(f"{safe(name, 60)} {rows:,}" for name, rows in findings.largest)
         lines.append(f"{findings.organizations:,} organizations: {named}" + (f" and {more:,} more" if more > 0 else ""))
     if findings.reasons:
-        lines.append("invalid:")
-    for reason in findings.reasons[:_SHOWN]:
-        lines.append(
-            f"  {reason['count']:>7,} {safe(str(reason['message']))} ({reason['code']}; "
-            f"first at line {reason['first_line']:,})"
-        )
-    if len(findings.reasons) > _SHOWN:
-        lines.append(f"  and {len(findings.reasons) - _SHOWN} more reasons")
+        lines += ["invalid:", *describe_failures(findings.reasons)]
     return "\n".join(lines)
 
 

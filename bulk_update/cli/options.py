@@ -80,7 +80,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace | None:
 def _refuse(word: str, parser: argparse.ArgumentParser) -> NoReturn:
     """Name the option that a misspelt one was most likely meant to be."""
     known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
-    meant = nearest(word.split("=")[0], known)
+    meant = nearest(word.split("=", maxsplit=1)[0], known)
     hint = f"; did you mean {meant}?" if meant else ""
     raise UsageError(f"unknown option {word}{hint} See {parser.prog} --help")
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from bulk_update.cli.words import safe
+from bulk_update.cli.words import describe_failures, safe
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.errors import LedgerError
 from bulk_update.model import Status
@@ -48,9 +48,5 @@ def _describe(state: LedgerState, path: Path) -> str:
         f"{state.requests:,} requests{attempts}, {state.seconds:.1f} s",
         "the input was read to its end" if state.complete else "the input was not read to its end",
     ]
-    for group in state.tally.describe_failures():
-        lines.append(
-            f"  {group['count']:>7,} {group['status']}: {safe(str(group['message']))} ({group['code']}; "
-            f"first at line {group['first_line']:,})"
-        )
+    lines += describe_failures(state.tally.describe_failures())
     return "\n".join(lines)

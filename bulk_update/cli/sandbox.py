@@ -1,7 +1,6 @@
 """`sandbox`: serve the emulator until a signal ends it."""
 
 import argparse
-import sys
 from pathlib import Path
 
 import anyio

@@ -15,7 +15,7 @@ from bulk_update.errors import SettingsError, UsageError
 from bulk_update.jobs import Api, Job, Rehearsal
 from bulk_update.pipeline import Plan
 from bulk_update.pure.activity import KEYS
-from bulk_update.pure.batching import Limits
+from bulk_update.pure.group import Limits
 from bulk_update.pure.names import nearest
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.quantities import parse_duration, parse_rate, parse_size, parse_whole
@@ -24,6 +24,7 @@ from bulk_update.reading import Inputs
 DEFAULT_URL: Final = "https://api.velt.dev"
 
 T = TypeVar("T")
+_WHOLE: Final = 100.0
 _LEAST_BODY: Final = 1_000
 
 
@@ -91,7 +92,7 @@ def _max_failures(text: str | None) -> MaxFailures:
     if text is None:
         return MaxFailures()
     if text.endswith("%"):
-        if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text) or not 0 <= float(text[:-1]) <= 100:
+        if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text) or float(text[:-1]) > _WHOLE:
             raise UsageError(f"--max-failures: found {text!r}, expected a number of rows, or a share such as 5%")
         return MaxFailures(share=float(text[:-1]) / 100)
     return MaxFailures(rows=_option("--max-failures", lambda word: parse_whole(word, 0), text))

@@ -2,16 +2,18 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bulk_update.pipeline import Ended
 from bulk_update.pure.tally import Summary
+
+if TYPE_CHECKING:
+    from bulk_update.pipeline import Ended
 
 SHOWN: Final = 10
 """Groups of failures that are shown; the ledger has them all."""
 
 
-def describe_summary(ended: Ended, again: str | None) -> str:
+def describe_summary(ended: "Ended", again: str | None) -> str:
     """Write the digest of a run."""
     summary = ended.summary
     lines = [_counts(summary), _effort(summary)]
@@ -21,7 +23,8 @@ def describe_summary(ended: Ended, again: str | None) -> str:
         lines.append(f"{summary.in_doubt:,} rows were on their way when a run ended and may have been applied")
     if summary.absent:
         lines.append(f"{summary.absent:,} results in the ledger are of rows that the input no longer has")
-    lines += _failures(summary.failures)
+    if summary.failures:
+        lines += ["not updated:", *describe_failures(summary.failures)]
     if ended.reason is not None:
         lines.append(f"stopped: {ended.reason}")
     elif not summary.complete:
@@ -32,7 +35,7 @@ def describe_summary(ended: Ended, again: str | None) -> str:
     return "\n".join(lines)
 
 
-def next_command(ended: Ended, words: Sequence[str], *, is_retry: bool) -> str | None:
+def next_command(ended: "Ended", words: Sequence[str], *, is_retry: bool) -> str | None:
     """Tell the one command to run next, ready to be copied; None when all is done."""
     summary = ended.summary
     same = shlex.join(["bulk-update", *words])
@@ -52,9 +55,8 @@ def next_command(ended: Ended, words: Sequence[str], *, is_retry: bool) -> str |
 
 def _counts(summary: Summary) -> str:
     parts = [f"{summary.updated:,} updated"]
-    for name in ("failed", "invalid", "unknown", "superseded", "unsent"):
-        if count := getattr(summary, name):
-            parts.append(f"{count:,} {name}")
+    others = ("failed", "invalid", "unknown", "superseded", "unsent")
+    parts += [f"{count:,} {name}" for name in others if (count := getattr(summary, name))]
     return f"{summary.rows:,} rows: {', '.join(parts)}"
 
 
@@ -63,7 +65,8 @@ def _effort(summary: Summary) -> str:
     return f"{summary.requests:,} requests{attempts}, {summary.seconds:.1f} s"
 
 
-def _failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
+def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
+    """List the largest groups of rows that are not updated, a line each."""
     lines = [
         f"  {group['count']:>7,} {group['status']}: {safe(str(group['message']))} "
         f"({group['code']}; first at line {group['first_line']:,}, {safe(str(group['example'])) or 'no id'})"
@@ -71,7 +74,7 @@ def _failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
     ]
     if len(groups) > SHOWN:
         lines.append(f"  and {len(groups) - SHOWN} more reasons")
-    return ["not updated:", *lines] if lines else []
+    return lines
 
 
 def safe(text: str, most: int = 200) -> str:

@@ -142,6 +142,8 @@ class Books:
             self._release(settled.organization, [change.id for change, _, _ in settled.others])
 
     def _say_if_all_failed(self, settled: Settled) -> None:
+        if not settled.updated and not settled.others:
+            return
         if not self._has_settled and not settled.updated and self._observer is not None:
             _, status, error = settled.others[0]
             self._observer.notice(
@@ -159,8 +161,7 @@ class Books:
 
 def _outcomes(settled: Settled) -> list[Outcome]:
     outcomes = [
-        Outcome(change.line, change.input, change.organization, change.id, Status.UPDATED)
-        for change in settled.updated
+        Outcome(change.line, change.input, change.organization, change.id, Status.UPDATED) for change in settled.updated
     ]
     return outcomes + [
         Outcome(change.line, change.input, change.organization, change.id, status, error)

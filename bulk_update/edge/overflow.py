@@ -30,7 +30,7 @@ class TemporaryOverflow:
     def store(self, chunk: bytes) -> int:
         """Put a chunk at the end; return its place. OSError when the disk is full."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0)
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the overflow
         framed = memoryview(len(chunk).to_bytes(8, "little") + chunk)
         place = self._end
         self._file.seek(place)

@@ -119,7 +119,7 @@ class Progress:
     """Tell a person how a run goes. Nothing that befalls the stream hurts the run."""
 
     def __init__(self, settings: ProgressSettings, face: Face, stream: "SafeStream") -> None:
-        self._least = Level.WARNING if settings.is_quiet else Level.NOTICE
+        self._is_quiet = settings.is_quiet
         self._is_open = settings.has_progress and not settings.is_quiet
         self._course = Course(settings.limit)
         self._face = face
@@ -128,7 +128,7 @@ class Progress:
     def notice(self, message: str) -> None:
         """Show a sentence; when quiet, only a warning or an error."""
         level = level_of(message)
-        if self._least is Level.NOTICE or level is not Level.NOTICE:
+        if not self._is_quiet or level is not Level.NOTICE:
             self._face.notice(level, printable(message))
 
     async def show(self, snapshot: Callable[[], Snapshot]) -> None:
@@ -173,8 +173,8 @@ class SafeStream:
     def columns(self) -> int:
         """Columns of the terminal behind it, 80 when that cannot be told."""
         try:
-            return os.get_terminal_size(self.fileno()).columns or 80
-        except (OSError, ValueError, AttributeError):
+            return (self._stream and os.get_terminal_size(self._stream.fileno()).columns) or 80
+        except (OSError, ValueError):  # it is no terminal, or closed
             return 80
 
     def write(self, text: str) -> int:
@@ -193,16 +193,6 @@ class SafeStream:
                 self._stream.flush()
             except (OSError, ValueError):
                 self.is_broken = True
-
-    def fileno(self) -> int:
-        """Tell its file descriptor. OSError when it has none, ValueError when it is closed."""
-        if self._stream is None:
-            raise OSError("there is no stream")
-        return self._stream.fileno()
-
-    def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
-        return not self.is_broken and self._stream is not None and self._stream.isatty()
 
     def line(self, text: str) -> None:
         """Write a line, at once and in one piece."""
@@ -259,7 +249,7 @@ class TerminalFace:
     """A bar with words, on the last line of a terminal; notices scroll away above it."""
 
     def __init__(self, stream: SafeStream, environ: Mapping[str, str]) -> None:
-        from rich import console, live, text  # noqa: PLC0415 - slow to import, and most runs draw no bar
+        from rich import console, live, text
 
         self._stream = stream
         self._glyphs = stream.glyphs

@@ -14,7 +14,6 @@ BLOCK_ROWS: Final = 500
 """Rows in a block where rows come one by one."""
 
 
-
 class Source(Protocol):
     """One input, opened."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import anyio
+from msgspec.structs import replace
 
 from bulk_update.errors import BulkUpdateError, CredentialsRefused, NotThisApi, OutageOutlasted
 from bulk_update.model import Answer, Attempted, Batch, Change, Halted, RowError, Settled, Status
@@ -20,7 +21,6 @@ from bulk_update.pure.ledger_lines import RequestLine, ResultWriter, encode_line
 from bulk_update.pure.retrying import POLICIES, Backoff, Chance, Fault, Health, Step, Trouble, parse_retry_after
 from bulk_update.pure.settled import row_key
 from bulk_update.pure.wire import Judgement, encode_request, judge
-from msgspec.structs import replace
 
 _DOUBT: Final = "; an earlier request with this change got no answer, so it may have been applied"
 
@@ -279,9 +279,7 @@ class Sender:
             error = RowError(judgement.code, judgement.message)
         return self._line(exchange, seconds, judgement.http, error)
 
-    def _line(
-        self, exchange: _Exchange, seconds: float, http: int | None, error: RowError | None
-    ) -> RequestLine:
+    def _line(self, exchange: _Exchange, seconds: float, http: int | None, error: RowError | None) -> RequestLine:
         return RequestLine(
             exchange.number,
             exchange.batch.organization,
@@ -293,9 +291,7 @@ class Sender:
             error,
         )
 
-    async def _conclude(
-        self, exchange: _Exchange, asked: int, judgement: Judgement, line: RequestLine
-    ) -> list[_Part]:
+    async def _conclude(self, exchange: _Exchange, asked: int, judgement: Judgement, line: RequestLine) -> list[_Part]:
         """Record the verdicts; what the answer left out is asked for again, a bounded number of times."""
         others = [
             (change, Status.FAILED, self._with_doubt(change, error, is_doubtful=exchange.doubtful))
@@ -453,9 +449,7 @@ def _judge(outcome: Answer | Fault, batch: Batch) -> Judgement:
 def _halves(part: _Part, *, doubtful: bool) -> list[_Part]:
     changes, organization = part.batch.changes, part.batch.organization
     middle = len(changes) // 2
-    return [
-        _Part(Batch(organization, half), doubtful, part.asked) for half in (changes[:middle], changes[middle:])
-    ]
+    return [_Part(Batch(organization, half), doubtful, part.asked) for half in (changes[:middle], changes[middle:])]
 
 
 def _reason(judgement: Judgement) -> BulkUpdateError:

@@ -4,6 +4,7 @@ Blocks come from a chain of generators, each with one duty: what the system give
 compressed; what is left of that without a byte order mark. A worker thread asks the last of them.
 """
 
+import fcntl
 import os
 import select
 import shlex
@@ -12,7 +13,7 @@ import sys
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from itertools import chain
 from pathlib import PurePath
 from typing import Final, Literal, NamedTuple, Protocol
@@ -90,14 +91,8 @@ def detect_format(head: bytes, headers: Collection[str] = ()) -> Format:
         return "csv"
     found = text[:40].decode(errors="replace").splitlines()
     expected = "neither NDJSON (a JSON object a line) nor CSV (a header with names of fields)"
-    hint = (
-        "write its objects one a line (jq -c '.[]')"
-        if text.startswith(b"[")
-        else "--format tells which it is"
-    )
-    raise InputError(
-        f'found "{found[0]}", which is {expected}; {hint}' if found else f"found nothing, {expected}"
-    )
+    hint = "write its objects one a line (jq -c '.[]')" if text.startswith(b"[") else "--format tells which it is"
+    raise InputError(f'found "{found[0]}", which is {expected}; {hint}' if found else f"found nothing, {expected}")
 
 
 class Source:
@@ -153,6 +148,9 @@ class _Descriptor:
             self._poll = select.poll()
             self._poll.register(descriptor, select.POLLIN)
             self._poll.register(self._woken, select.POLLIN)
+            if stat.S_ISFIFO(status.st_mode):
+                with suppress(AttributeError, OSError):  # it is Linux's, and the size may be beyond a limit
+                    fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, BLOCK)
 
     def read(self) -> bytes:
         """Return what there is, as soon as there is something; empty at the end, and once closed."""
@@ -192,7 +190,7 @@ class _Decompressor(Protocol):
 
 
 class _Compression(NamedTuple):
-    """A way to compress. `step`: bytes decompressed at once, so few that no bomb makes megabytes of them."""
+    """How an input is compressed. `step`: bytes decompressed at once, of which a bomb makes 4 MiB."""
 
     name: str
     step: int
@@ -291,9 +289,7 @@ def _compression(name: str, head: bytes) -> _Compression | None:
     named = _SUFFIXES.get(PurePath(name).suffix.lower())
     # What is shorter than a mark may be the beginning of it: cut off, and to be told so.
     if named and head and found != named and not any(magic.startswith(head) for magic in _MAGIC):
-        raise InputError(
-            f"{name} is named like {named} and does not begin like it; is it corrupt, or renamed?"
-        )
+        raise InputError(f"{name} is named like {named} and does not begin like it; is it corrupt, or renamed?")
     kind = found or (named if head else None)
     if kind == "gzip":
         return _Compression("gzip", 4096, lambda: zlib.decompressobj(wbits=31), zlib.error)
@@ -303,14 +299,14 @@ def _compression(name: str, head: bytes) -> _Compression | None:
 def _zstd(name: str) -> _Compression:
     """Find what decompresses Zstandard: the standard library from 3.14 on, else the package zstandard."""
     if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415 - only who reads such a file pays for it
+        from compression import zstd
 
-        return _Compression("zstd", 256, zstd.ZstdDecompressor, zstd.ZstdError)
+        return _Compression("zstd", 128, zstd.ZstdDecompressor, zstd.ZstdError)
     try:
-        import zstandard  # noqa: PLC0415 - as above; and it may be absent
+        import zstandard
     except ImportError:
         raise InputError(f"{name} is Zstandard, which needs: pip install 'bulk-update[zst]'") from None
-    return _Compression("zstd", 256, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
+    return _Compression("zstd", 128, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
 
 
 def _decompressed(name: str, blocks: Iterable[bytes], compression: _Compression) -> Iterator[bytes]:
@@ -379,9 +375,7 @@ def _explain_nul(name: str, head: bytes) -> str:
         return _explain_encoding(name, "UTF-16LE")
     if head[0:4:2] == b"\0\0" and 0 not in head[1:4:2]:
         return _explain_encoding(name, "UTF-16BE")
-    return (
-        f"{name} holds a NUL byte (byte {head.index(0) + 1}) and is no text; expected NDJSON or CSV in UTF-8"
-    )
+    return f"{name} holds a NUL byte (byte {head.index(0) + 1}) and is no text; expected NDJSON or CSV in UTF-8"
 
 
 def _explain_encoding(name: str, encoding: str) -> str:

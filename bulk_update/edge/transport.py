@@ -8,19 +8,23 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import Final, Protocol
 
 import aiohttp
 import anyio
+from aiohttp.connector import Connection
 
-from bulk_update.version import VERSION
 from bulk_update.model import Answer
 from bulk_update.pure.retrying import Fault, Trouble
+from bulk_update.version import VERSION
 
 MAX_ANSWER: Final = 8_000_000
 """Bytes of an answer that are read, at most: 100 verdicts take 10 KB, a thousand 100 KB."""
+
+_CONNECTIONS: Final = 8
+"""Connections that are tried for one attempt: pooled ones may be closed by now, or have brought stray bytes."""
 
 _PATH: Final = "/v2/activities/update"
 
@@ -41,12 +45,13 @@ class Credentials:
 
 
 class _Departure:
-    """One attempt: whether its bytes may have left, and until when it may take."""
+    """One attempt: whether its bytes may have left, over which connection, and until when it may take."""
 
     def __init__(self, leave: Callable[[], Awaitable[None]], timeout: float) -> None:
         self._leave = leave
         self._timeout = timeout
         self.has_left = False
+        self.close: Callable[[], None] = lambda: None
         self.scope = anyio.CancelScope(deadline=anyio.current_time() + timeout)
 
     async def leave(self) -> None:
@@ -54,7 +59,33 @@ class _Departure:
         self.scope.deadline = float("inf")
         await self._leave()
         self.scope.deadline = anyio.current_time() + self._timeout
-        self.has_left = True
+
+
+_departure: ContextVar[_Departure] = ContextVar("departure")
+
+
+class _Soiled(Exception):
+    """Something came over a pooled connection while nothing was asked: it would pass for the next answer."""
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that waits for its turn when it has its connection, right before its bytes leave."""
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Send the request. `_Soiled` when what is read next from the connection would not be its answer."""
+        departure = _departure.get()
+        _clean_transport(conn)
+        await departure.leave()
+        departure.close = _clean_transport(conn).close
+        departure.has_left = True
+        return await super().send(conn)
+
+
+def _clean_transport(conn: Connection) -> asyncio.Transport:
+    """Give the transport over which nothing has come that was not asked for. `_Soiled` when there is none."""
+    if conn.protocol is None or conn.protocol.should_close or conn.transport is None:
+        raise _Soiled
+    return conn.transport
 
 
 class HttpTransport:
@@ -68,31 +99,31 @@ class HttpTransport:
     async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
         """Send a body and read its answer."""
         departure = _Departure(leave, self._timeout)
+        _departure.set(departure)
         try:
             with departure.scope:
-                async with self._session.post(
-                    self._url, data=body, allow_redirects=False, trace_request_ctx=departure
-                ) as response:
-                    return await _read(response)
-        except (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError) as error:
+                return await self._post(body, departure)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             return _fault(error, has_left=departure.has_left)
         if departure.has_left:
             return Fault(Trouble.TIMEOUT, f"no answer within {self._timeout:g} s")
         return Fault(Trouble.UNREACHED, f"no connection within {self._timeout:g} s")
 
+    async def _post(self, body: bytes, departure: _Departure) -> Answer | Fault:
+        for _ in range(_CONNECTIONS):
+            with contextlib.suppress(_Soiled):
+                async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+                    return await _read(response, departure.close)
+        return Fault(Trouble.UNREACHED, "connections close, or bring bytes, before a request has left")
+
 
 @contextlib.asynccontextmanager
-async def open_transport(
-    base_url: str, credentials: Credentials, timeout: float
-) -> AsyncIterator[HttpTransport]:
+async def open_transport(base_url: str, credentials: Credentials, timeout: float) -> AsyncIterator[HttpTransport]:
     """Open a pool of connections to the API. `timeout`: seconds of one attempt.
 
     The number of connections is bounded by the senders, not by the pool: a full pool would make requests
     wait in it after they have got their token.
     """
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_create_end.append(_on_connection)
-    trace.on_connection_reuseconn.append(_on_connection)
     headers = {
         "x-velt-api-key": credentials.api_key,
         "x-velt-auth-token": credentials.auth_token,
@@ -107,18 +138,12 @@ async def open_transport(
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout),
         auto_decompress=False,
-        trace_configs=[trace],
+        request_class=_Request,
     ) as session:
         yield HttpTransport(session, base_url, timeout)
 
 
-async def _on_connection(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
-    await context.trace_request_ctx.leave()
-
-
-async def _read(response: aiohttp.ClientResponse) -> Answer | Fault:
-    connection = response.connection
-    socket = connection.transport if connection is not None else None
+async def _read(response: aiohttp.ClientResponse, close: Callable[[], None]) -> Answer | Fault:
     body = bytearray()
     async for piece in response.content.iter_any():
         body += piece
@@ -133,7 +158,7 @@ async def _read(response: aiohttp.ClientResponse) -> Answer | Fault:
         bytes(body),
         response.headers.get("retry-after"),
         response.content_type,
-        socket.close if socket is not None else response.close,
+        close,
     )
 
 
@@ -152,8 +177,10 @@ def _fault(error: Exception, *, has_left: bool) -> Fault:
 
 def _words(error: Exception) -> str:
     name = type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
         return f"{name}: the server's certificate was not accepted"
+    if isinstance(error, ssl.SSLError):
+        return f"{name}: no TLS connection came about; is https right for this host and port?"
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{name}: {' '.join(error.message.split())[:120]}"
     if isinstance(error, OSError) and error.strerror:

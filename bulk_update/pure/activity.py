@@ -34,11 +34,15 @@ MAX_NESTING: Final = 500
 MAX_RAW: Final = 65_536
 """Bytes of an invalid record that are kept (DESIGN section 2.3)."""
 
+MAX_SHARED: Final = 10_000
+"""Names of organizations that are kept, so that the rows of each share one string."""
+
 ENVELOPE: Final = len(b'{"data":{"organizationId":,"activities":[]}}')
 """Bytes of a request body around the organization and the activities."""
 
+_SHOWN: Final = 40
 _SHORTEST_REPEAT: Final = len(b'"id":"",')
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -75,7 +79,7 @@ _EXPECTED: Final = {
 }
 
 
-class _Refusal(Exception):  # noqa: N818 - it ends the reading of a record, never the run
+class _Refusal(Exception):
     """Carry why a record is invalid from the place that saw it to the one that records it."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -117,9 +121,11 @@ class ActivityReader:
         if (
             excess >= _SHORTEST_REPEAT
             or len(record) >= 2 * MAX_NESTING
-            or len(activity) + 6 * len(organization) + ENVELOPE > self._max_body
+            or len(activity) + 6 * len(organization) + 2 + ENVELOPE > self._max_body
         ) and (refusal := self._refuse(record, organization, activity)):
             return _invalid(record, line, source, refusal)
+        if len(self._organizations) >= MAX_SHARED:
+            self._organizations.clear()
         organization = self._organizations.setdefault(organization, organization)
         return Change(organization, identifier, line, source, zlib.crc32(activity), fields, activity)
 
@@ -190,9 +196,7 @@ def _fields_set(record: _Record) -> int:
 def _invalid(record: bytes, line: int, source: int, refusal: _Refusal) -> Invalid:
     organization, identifier = _names(record)
     check = zlib.crc32(record)
-    return Invalid(
-        line, source, check, organization, identifier, refusal.code, refusal.message, record[:MAX_RAW]
-    )
+    return Invalid(line, source, check, organization, identifier, refusal.code, refusal.message, record[:MAX_RAW])
 
 
 def _names(record: bytes) -> tuple[str | None, str | None]:
@@ -259,9 +263,11 @@ def _explain_json(record: bytes, error: str) -> str:
         return "found half of a surrogate pair (such as \\ud800 alone), expected whole characters"
     position = re.search(r"byte (\d+)", error)
     reason = re.sub(r"^JSON is malformed: | \(byte \d+\)$", "", error).lower()
+    if "truncated" in reason:
+        return "found a line that ends before its JSON does, expected one whole JSON object on the line"
     if position is None:
         return f"found JSON that is not well-formed ({reason}), expected one JSON object on the line"
-    at = int(position[1])
+    at = int(position[1]) - reason.startswith("trailing characters")  # msgspec has read one more
     column = len(record[:at].decode(errors="replace")) + 1
     excerpt = _clip(record[at : at + 24].decode(errors="replace"), 20)
     found = f"found {_quoted(excerpt)}" if excerpt else "found the end"
@@ -271,7 +277,7 @@ def _explain_json(record: bytes, error: str) -> str:
 def _is_json_elsewhere(record: bytes) -> bool:
     """Tell whether a reader that lets half of a surrogate pair through would take the record."""
     try:
-        json.loads(record, parse_int=str, parse_float=str, parse_constant=_no_constant)
+        json.loads(record.decode(), parse_int=str, parse_float=str, parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return False
     return True
@@ -330,9 +336,7 @@ def _explain_changes(value: bytes) -> None:
     try:
         members = _decode_object(value)
     except ValueError:
-        raise _Refusal(
-            "wrong_type", f"changes: found {_found(value)}, expected {_EXPECTED['changes']}"
-        ) from None
+        raise _Refusal("wrong_type", f"changes: found {_found(value)}, expected {_EXPECTED['changes']}") from None
     for name, raw in members.items():
         try:
             sides = _decode_object(raw)
@@ -341,8 +345,7 @@ def _explain_changes(value: bytes) -> None:
         if not ("from" in sides or "to" in sides):
             raise _Refusal(
                 "wrong_type",
-                f"changes.{_clip(name, 60)}: found {_found(bytes(raw))}, "
-                'expected an object with "from" and "to"',
+                f'changes.{_clip(name, 60)}: found {_found(bytes(raw))}, expected an object with "from" and "to"',
             )
 
 
@@ -354,7 +357,7 @@ def _found(value: bytes) -> str:
     if value == b'""':
         return "an empty string"
     if value[:1] in (b"{", b"["):
-        return kind if len(value) > 40 else f"{kind} {value.decode(errors='replace')}"
+        return kind if len(value) > _SHOWN else f"{kind} {value.decode(errors='replace')}"
     if value[:1] in (b"n", b"t", b"f"):
         return kind
     return f"{kind} {_clip(value.decode(errors='replace'), 40)}"

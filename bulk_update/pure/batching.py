@@ -12,78 +12,14 @@ it), batches leave early instead, those of the oldest groups first.
 
 from collections import deque
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-from typing import Final, Protocol
-
-import msgspec
+from typing import Final
 
 from bulk_update.model import Batch, Change
 from bulk_update.pure.activity import ENVELOPE
-
-_ROW_COST: Final = 300
-"""Bytes that a waiting row takes in memory beyond its activity: its struct, id and numbers."""
+from bulk_update.pure.group import Group, Limits, Overflow, row_cost
 
 _GROUP_COST: Final = 500
 """Bytes that an organization takes in memory while it has rows waiting or under way."""
-
-_json: Final = msgspec.json.Encoder()
-_pack: Final = msgspec.msgpack.Encoder()
-
-
-class _Chunk(msgspec.Struct, array_like=True, gc=False):
-    """Rows of one group in the overflow, and where the rows before them are (-1: nowhere)."""
-
-    previous: int
-    changes: list[Change]
-
-
-_unpack: Final = msgspec.msgpack.Decoder(_Chunk)
-
-
-class Overflow(Protocol):
-    """Keep chunks of bytes out of memory."""
-
-    def store(self, chunk: bytes) -> int:
-        """Put a chunk away; return where it is. OSError when there is no room."""
-
-    def load(self, place: int) -> bytes:
-        """Bring back the chunk that `store` put at `place`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one request and of the rows that wait.
-
-    `count`: activities in a request. `body`: bytes of a request body, envelope included.
-    `buffer`: bytes of memory for waiting rows.
-    """
-
-    count: int = 100
-    body: int = 1_000_000
-    buffer: int = 256_000_000
-
-
-class _Group:
-    """The rows of one organization that wait, are held back, or are under way.
-
-    `size`: bytes of the activities that wait, in memory and in the overflow, a comma for each.
-    `overflowed`: rows in the overflow. `place`: where the last chunk of them is, or -1.
-    `under_way`: ids in batches that are ready or sent. `held`: changes behind an earlier one of their id.
-    """
-
-    __slots__ = ("held", "organization", "overflowed", "place", "size", "under_way", "waiting")
-
-    def __init__(self, organization: str) -> None:
-        self.organization = organization
-        self.waiting: list[Change] = []
-        self.size = 0
-        self.overflowed = 0
-        self.place = -1
-        self.under_way: set[str] | None = None
-        self.held: dict[str, deque[Change]] | None = None
-
-    def is_idle(self) -> bool:
-        return not (self.waiting or self.overflowed or self.under_way or self.held)
 
 
 class Batcher:
@@ -96,9 +32,10 @@ class Batcher:
     def __init__(self, limits: Limits, overflow: Overflow | None = None) -> None:
         self._limits = limits
         self._overflow = overflow
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[str, Group] = {}
         self._ready: deque[Batch] = deque()
-        self._leaving: deque[_Group] = deque()
+        self._parked: dict[str, list[Batch]] = {}
+        self._leaving: deque[Group] = deque()
         self._closed = False
         self._used = 0
         self._held = 0
@@ -126,13 +63,12 @@ class Batcher:
                 group = self._open(change.organization)
             size = len(change.activity) + 1
             # An organization's JSON takes at most six bytes a character; only near the limit is it encoded.
-            if group.size + size > body - 6 * len(change.organization) and not self._fits(group, size):
+            if group.size + size > body - 6 * len(change.organization) and not group.fits(self._limits, size):
                 self._seal(group, early=True)
-            group.waiting.append(change)
-            group.size += size
+            group.append(change)
             self.rows += 1
-            self._used += size + _ROW_COST
-            if len(group.waiting) + group.overflowed >= count:
+            self._used += row_cost(change)
+            if group.rows >= count:
                 self._seal(group)
             if self._used > self._make_room_at:
                 self._make_room()
@@ -143,8 +79,10 @@ class Batcher:
         """Hand out the next batch, or None when none may leave yet."""
         while not self._ready and self._leaving:
             group = self._leaving.popleft()
-            if group.waiting or group.overflowed:
+            if group.rows:
                 self._seal(group, early=True)
+        if not self._ready and self.is_full():
+            self._unblock()
         if not self._ready:
             return None
         batch = self._ready.popleft()
@@ -154,14 +92,14 @@ class Batcher:
     def leave_early(self) -> None:
         """Let the group that has waited longest go as it is: senders are idle and the input is slow."""
         for group in self._groups.values():
-            if group.waiting or group.overflowed:
+            if group.rows and not group.is_resting:
                 self._seal(group, early=True)
                 return
 
     def close(self) -> None:
         """Let partial batches leave: the input has ended."""
         self._closed = True
-        self._leaving.extend(group for group in self._groups.values() if group.waiting or group.overflowed)
+        self._leaving.extend(group for group in self._groups.values() if group.rows)
 
     def release(self, organization: str, ids: Collection[str]) -> None:
         """Let later changes to these ids leave: the earlier ones are final."""
@@ -174,137 +112,98 @@ class Batcher:
             del self._groups[organization]
             self._used -= _GROUP_COST
 
-    def _open(self, organization: str) -> _Group:
-        group = self._groups[organization] = _Group(organization)
+    def rest(self, organization: str) -> None:
+        """Keep back the batches of an organization that is in trouble; the others go on."""
+        group = self._groups.get(organization)
+        if group is None or group.is_resting:
+            return
+        group.is_resting = True
+        parked = [batch for batch in self._ready if batch.organization == organization]
+        if parked:
+            self._parked[organization] = parked
+            self._ready = deque(batch for batch in self._ready if batch.organization != organization)
+
+    def resume(self, organization: str) -> None:
+        """Let the batches of an organization leave again."""
+        group = self._groups.get(organization)
+        if group is None or not group.is_resting:
+            return
+        group.is_resting = False
+        self._ready.extend(self._parked.pop(organization, ()))
+        if self._closed and group.rows:
+            self._leaving.append(group)
+        elif group.rows >= self._limits.count:
+            self._seal(group)
+
+    def lower_body(self, most: int) -> None:
+        """Make the bodies of batches to come smaller: the server has refused larger ones."""
+        self._limits = self._limits.with_body(most)
+
+    def _open(self, organization: str) -> Group:
+        group = self._groups[organization] = Group(organization)
         self._used += _GROUP_COST
         return group
 
-    def _fits(self, group: _Group, size: int) -> bool:
-        body = ENVELOPE + len(_json.encode(group.organization)) + group.size + size - 1
-        return body <= self._limits.body
-
-    def _seal(self, group: _Group, *, early: bool = False) -> None:
+    def _seal(self, group: Group, *, early: bool = False) -> None:
         """Make batches of the waiting rows; those behind an earlier change of their id are held back.
 
         `early`: also of rows that do not fill a batch.
         """
-        self._bring_back(group)
-        ids = {change.id for change in group.waiting}
-        if len(ids) < len(group.waiting) or group.held or not ids.isdisjoint(group.under_way or ()):
-            self._hold_back(group)
-        while len(group.waiting) >= self._limits.count or not self._fits(group, 0) or (early and group.waiting):
-            self._ready.append(self._cut(group))
+        if group.is_resting:
+            return
+        limits = self._limits
+        while group.rows:
+            if self._overflow is not None:
+                self._used += group.bring_back(self._overflow, limits)
+            if group.has_repeated():
+                self._held += group.hold_back()
+            is_full = len(group.waiting) >= limits.count or not group.fits(limits, 0)
+            if not group.waiting or not (is_full or early or group.chunks):
+                break
+            if not is_full and group.chunks:
+                continue
+            batch = group.cut(limits)
+            self._used -= sum(map(row_cost, batch.changes))
+            self._ready.append(batch)
         # To the end of the line: the first group is the one that has waited longest.
         self._groups[group.organization] = self._groups.pop(group.organization)
 
-    def _cut(self, group: _Group) -> Batch:
-        """Take the first rows that fit in one request."""
-        rows = group.waiting
-        size, rest = group.size, 0
-        if len(rows) > self._limits.count or not self._fits(group, 0):
-            kept = self._fitting(group)
-            rows, group.waiting = rows[:kept], rows[kept:]
-            size = sum(len(change.activity) + 1 for change in rows)
-            rest = group.size - size
-        else:
-            group.waiting = []
-        group.size = rest
-        self._used -= size + _ROW_COST * len(rows)
-        group.under_way = group.under_way or set()
-        group.under_way.update([change.id for change in rows])
-        return Batch(group.organization, rows)
-
-    def _fitting(self, group: _Group) -> int:
-        """Count the first rows that fit in one request together; at least one."""
-        body = ENVELOPE + len(_json.encode(group.organization)) - 1
-        for count, change in enumerate(group.waiting[: self._limits.count]):
-            body += len(change.activity) + 1
-            if body > self._limits.body:
-                return max(1, count)
-        return min(len(group.waiting), self._limits.count)
-
-    def _hold_back(self, group: _Group) -> None:
-        """Move rows behind an earlier change of their id out of the way."""
-        staying: list[Change] = []
-        taken = set(group.under_way or ())
-        held = group.held = group.held if group.held is not None else {}
-        for change in group.waiting:
-            if change.id not in taken and change.id not in held:
-                taken.add(change.id)
-                staying.append(change)
-                continue
-            held.setdefault(change.id, deque()).append(change)
-            group.size -= len(change.activity) + 1
-            self._held += len(change.activity) + 1 + _ROW_COST
-        group.waiting = staying
-
-    def _unhold(self, group: _Group, ids: Collection[str]) -> None:
-        """Put the next change of each id in front, before later ones of that id that wait already."""
-        assert group.held is not None
-        freed: list[Change] = []
-        for identifier in ids:
-            queue = group.held.get(identifier)
-            if queue is not None:
-                freed.append(queue.popleft())
-                if not queue:
-                    del group.held[identifier]
+    def _unhold(self, group: Group, ids: Collection[str]) -> None:
+        freed = group.unhold(ids)
         if not freed:
             return
-        self._bring_back(group)
-        group.waiting = freed + group.waiting
-        size = sum(len(change.activity) + 1 for change in freed)
-        group.size += size
-        self._held -= size + _ROW_COST * len(freed)
+        self._held -= freed
         if self._closed:
             self._leaving.append(group)
-        elif len(group.waiting) >= self._limits.count or not self._fits(group, 0):
+        elif group.rows >= self._limits.count or not group.fits(self._limits, 0):
             self._seal(group)
 
     def _unblock(self) -> None:
         """Send on their way the rows that held ones wait for: nothing is added until those are final."""
-        for group in [group for group in self._groups.values() if group.held and group.waiting]:
+        for group in [group for group in self._groups.values() if group.held and group.rows]:
             self._seal(group, early=True)
 
     def _make_room(self) -> None:
         """Bring the use of memory well below the buffer: into the overflow, or on the way."""
         target = self._limits.buffer // 2
-        groups = [group for group in self._groups.values() if group.waiting]
+        groups = [group for group in self._groups.values() if group.waiting or group.recent]
         if self._has_room:
-            groups.sort(key=lambda group: len(group.waiting), reverse=True)
+            groups.sort(key=Group.in_memory, reverse=True)
         for group in groups:
             if self._used <= target:
                 break
-            if group.held or not self._put_away(group):
+            if not self._put_away(group):
                 self._seal(group, early=True)
         # What is left cannot leave now; try again when as much as an eighth of the buffer has come.
         self._make_room_at = max(self._limits.buffer, self._used + self._limits.buffer // 8)
 
-    def _put_away(self, group: _Group) -> bool:
+    def _put_away(self, group: Group) -> bool:
         """Move a group's rows to the overflow; False when there is no room in it."""
         if self._overflow is None or not self._has_room:
             return False
         try:
-            group.place = self._overflow.store(_pack.encode(_Chunk(group.place, group.waiting)))
+            self._used -= group.put_away(self._overflow)
         except OSError:
             self._has_room = False
             return False
-        group.overflowed += len(group.waiting)
-        self._used -= sum(len(change.activity) + 1 + _ROW_COST for change in group.waiting)
-        group.waiting = []
         return True
-
-    def _bring_back(self, group: _Group) -> None:
-        """Bring a group's rows back from the overflow, the oldest first."""
-        if not group.overflowed or self._overflow is None:
-            return
-        chunks: list[list[Change]] = [group.waiting]
-        place = group.place
-        while place >= 0:
-            chunk = _unpack.decode(self._overflow.load(place))
-            chunks.append(chunk.changes)
-            place = chunk.previous
-        before = len(group.waiting)
-        group.waiting = [change for rows in reversed(chunks) for change in rows]
-        group.overflowed, group.place = 0, -1
-        returned = group.waiting[: len(group.waiting) - before]
-        self._used += sum(len(change.activity) + 1 + _ROW_COST for change in returned)

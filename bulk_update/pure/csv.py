@@ -513,9 +513,7 @@ def _newline(text: bytes) -> str | None:
     return "\n" if text[at + 1 : at + 2] == b"\n" else ""
 
 
-def _read_header(
-    text: _Text, columns: Mapping[str, str], room: int, where: str
-) -> tuple[int, _Layout | None]:
+def _read_header(text: _Text, columns: Mapping[str, str], room: int, where: str) -> tuple[int, _Layout | None]:
     """Read the header, the first line that is not blank; return the line that follows it.
 
     There is no layout yet when the lines are blank, or when those that follow, at most `room` bytes, are of
@@ -585,9 +583,7 @@ def _columns(header: Sequence[str], columns: Mapping[str, str], where: str) -> l
     found.sort(key=lambda column: (KEYS.index(column.path[0]), column.path))
     for one, other in pairwise(found):
         if one.path == other.path:
-            raise InputError(
-                f"{where}: {one} and {other} are the same field; keep one (_ before a name drops it)"
-            )
+            raise InputError(f"{where}: {one} and {other} are the same field; keep one (_ before a name drops it)")
         if one.path == other.path[: len(one.path)]:
             raise InputError(f"{where}: {other} is a part of {one}; keep the whole or its parts")
     if not any(column.path == ("id",) for column in found):

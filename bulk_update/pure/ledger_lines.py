@@ -250,7 +250,7 @@ class Append:
     offset: int
 
 
-class Damage(Exception):  # noqa: N818 - the caller makes a sentence of it
+class Damage(Exception):
     """Tell that a ledger is damaged at a line (from 1), and not merely torn at its end."""
 
     def __init__(self, line: int, found: str) -> None:

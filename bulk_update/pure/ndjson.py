@@ -1,6 +1,6 @@
-"""Blocks of NDJSON in, changes out: lines end with `\\n` alone, wherever the blocks are cut.
+r"""Blocks of NDJSON in, changes out: lines end with `\n` alone, wherever the blocks are cut.
 
-U+2028, U+0085, VT and FF are ordinary characters of a line; a `\\r` before the `\\n` is white space to JSON.
+U+2028, U+0085, VT and FF are ordinary characters of a line; a `\r` before the `\n` is white space to JSON.
 """
 
 import zlib

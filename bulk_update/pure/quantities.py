@@ -10,6 +10,7 @@ from bulk_update.pure.pacing import Rate
 _SIZES: Final = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _SIZES_SHORT: Final = {"k": "kb", "m": "mb", "g": "gb"}
 _SECONDS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_FASTEST: Final = 100_000.0
 _PERIODS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 _AMOUNT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
 
@@ -40,7 +41,7 @@ def parse_rate(text: str) -> Rate | None:
     number, _, unit = text.strip().lower().partition("/")
     amount, rest = _parts(number, wanted)
     period = _PERIODS.get(unit)
-    if period is None or rest or amount <= 0 or amount / period > 100_000:
+    if period is None or rest or amount <= 0 or amount / period > _FASTEST:
         raise UsageError(f"found {text!r}, expected {wanted}")
     return Rate.of(amount, period)
 

@@ -6,7 +6,6 @@ only the fields are sent that the later one left alone; where it left none, the 
 """
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 

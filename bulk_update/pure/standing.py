@@ -141,7 +141,7 @@ def expected_rows(snapshot: Snapshot, limit: int | None = None) -> float | None:
     """
     if snapshot.is_read_whole:
         return snapshot.read
-    rows = math.inf if limit is None else max(limit, snapshot.read)
+    rows = math.inf if limit is None else limit
     if snapshot.read and snapshot.bytes_read and snapshot.bytes_total:
         rows = min(rows, snapshot.read * max(1.0, snapshot.bytes_total / snapshot.bytes_read))
     return rows if math.isfinite(rows) else None

@@ -102,7 +102,7 @@ def _judge_success(answer: Answer, batch: Batch) -> Judgement:
     except msgspec.ValidationError:
         try:
             loose = _decode_loosely(answer.body).result
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer of another form: {error}")
         status, verdicts = loose.status, _verdicts(loose.data)
     except (ValueError, RecursionError):
@@ -130,9 +130,7 @@ def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch
             updated.append(change)
         else:
             refused.append((change, RowError("not_updated", verdict.message, answer.status)))
-    return Judgement(
-        updated, refused, unanswered, None, "no_verdict", "the answer does not tell", answer.status
-    )
+    return Judgement(updated, refused, unanswered, None, "no_verdict", "the answer does not tell", answer.status)
 
 
 def _failure(answer: Answer) -> _Error | None:
@@ -173,9 +171,7 @@ def _verdicts(data: Mapping[str, Raw]) -> dict[str, _Verdict | None]:
     return verdicts
 
 
-def _without_repeated(
-    body: bytes, verdicts: Mapping[str, _Verdict | None]
-) -> Mapping[str, _Verdict | None]:
+def _without_repeated(body: bytes, verdicts: Mapping[str, _Verdict | None]) -> Mapping[str, _Verdict | None]:
     """Void the verdicts on ids that the answer names twice: it cannot be told which one counts."""
     document = dict(json.loads(body, object_pairs_hook=list))
     seen: set[str] = set()

@@ -173,9 +173,7 @@ def test_a_field_may_stand_under_another_header() -> None:
     assert records(data, columns) == [{"id": "a", "changes": {"status": {"to": "done"}}, "actionIcon": "x"}]
 
 
-@given(
-    st.permutations(["organizationId", "id", "changes.b.to", "changes.a.to:json", "entityData", "actionIcon"])
-)
+@given(st.permutations(["organizationId", "id", "changes.b.to", "changes.a.to:json", "entityData", "actionIcon"]))
 def test_the_record_does_not_depend_on_the_order_of_the_columns(header: list[str]) -> None:
     cells = {
         "organizationId": "o",
@@ -205,9 +203,7 @@ def test_line_ends_between_the_parts_of_json_become_spaces() -> None:
 # ------------------------------------------------------------------------------------- bytes to rows
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12)
-texts = st.one_of(
-    text, st.sampled_from(["", '"', '""', "\n", "\r\n", "\r", ",", ' "a" ', "a\nb", "\u2028", "\x85"])
-)
+texts = st.one_of(text, st.sampled_from(["", '"', '""', "\n", "\r\n", "\r", ",", ' "a" ', "a\nb", "\u2028", "\x85"]))
 tables = st.lists(st.lists(texts, min_size=4, max_size=4), max_size=8)
 cuts = st.lists(st.integers(0, 200), max_size=6)
 
@@ -249,8 +245,7 @@ def test_what_was_written_comes_back_wherever_the_blocks_are_cut(
     names = ["organizationId", "id", "displayMessageTemplate", "actionIcon"]
     data = written([names, *table], quoting=csv.QUOTE_ALL, line_end=line_end)
     expected = [
-        (line, {name: cell for name, cell in zip(names, row, strict=True) if cell})
-        for line, row in slowly(data)[1:]
+        (line, {name: cell for name, cell in zip(names, row, strict=True) if cell}) for line, row in slowly(data)[1:]
     ]
     assert [row for _, row in slowly(data)[1:]] == table
     encoded = data.encode()
@@ -289,8 +284,7 @@ def test_the_outcomes_do_not_depend_on_where_the_blocks_are_cut(
 
     def outcomes(cuts: Iterable[int]) -> list[object]:
         return [
-            (o.line, o.check, o.code, o.raw) if isinstance(o, Invalid) else o
-            for o in read(data, cuts, max_record=most)
+            (o.line, o.check, o.code, o.raw) if isinstance(o, Invalid) else o for o in read(data, cuts, max_record=most)
         ]
 
     whole = outcomes([])
@@ -384,9 +378,7 @@ def test_a_cell_that_is_not_json_is_named() -> None:
     assert "expected JSON" in outcome.message
 
 
-@pytest.mark.parametrize(
-    "cell", ['1,"id":"b"', "{}}", "[", "NaN", '"a', " ", '"\x01"', "[" * 100_000, "01", "{'a':1}"]
-)
+@pytest.mark.parametrize("cell", ['1,"id":"b"', "{}}", "[", "NaN", '"a', " ", '"\x01"', "[" * 100_000, "01", "{'a':1}"])
 def test_no_cell_can_be_more_or_less_than_one_json_value(cell: str) -> None:
     (outcome,) = read(written([["id", "_note", "entityData"], ["a", "", cell]]))
     assert isinstance(outcome, Invalid)
