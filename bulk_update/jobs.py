@@ -4,17 +4,21 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+import zlib
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from bulk_update.edge.clock import WallClock
+from bulk_update.edge.control import RateFile
 from bulk_update.edge.ledger import LedgerFile, open_ledger_file
 from bulk_update.edge.rows import IterableRows, LedgerRows, Rows, SeedingRows
-from bulk_update.edge.transport import Credentials, HttpTransport, open_transport
+from bulk_update.edge.transport import Credentials, HttpTransport, Target, open_transport
 from bulk_update.errors import LedgerError
 from bulk_update.model import Change, Invalid
 from bulk_update.pipeline import Plan, Run, Stage
@@ -29,7 +33,7 @@ from bulk_update.pure.ledger_lines import (
     decode_line,
 )
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
-from bulk_update.pure.retry_plan import RetryPlan, change_again
+from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.settled import SettledRows
 from bulk_update.reading import Inputs, input_rows
 from bulk_update.version import VERSION
@@ -56,20 +60,29 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """Where requests go. `timeout`: seconds of one attempt."""
+    """Where requests go.
+
+    `timeout`: seconds of one attempt. `reload`: reads the credentials again when they are refused, None
+    where they cannot change.
+    """
 
     base_url: str
     credentials: Credentials
     timeout: float = 30.0
     accept_new_key: bool = False
+    reload: Callable[[], Credentials] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """Send everything to a sandbox inside this process. `seed`: records it holds; None: all that are named."""
+    """Send everything to a sandbox inside this process.
+
+    `seed`: records it holds; None: all that are named. `faults`: a preset's name, or a file of rules.
+    """
 
     seed: Path | None = None
     timeout: float = 30.0
+    faults: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +107,21 @@ async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterato
         elif isinstance(job.source, Changes):
             rows = _changes_rows(job.source, job.plan.limits.body)
         file = stack.enter_context(open_ledger_file(job.ledger, must_exist=job.source is None))
-        state, retry = _recover(file, clock, is_retry=job.source is None)
+        state, retry, tail = _read_back(file, is_retry=job.source is None)
         begin = _begin(job, state, clock)
+        if tail:
+            _cut_off(file, tail, state, clock)
         transport, sandbox = await _open_target(stack, job)
+        if sandbox is not None and observer is not None:
+            stack.callback(_tell_violations, sandbox, observer)
         intake: Intake = RunIntake(state.settled, state.tally)
         if rows is None:
-            rows, intake = _ledger_rows(file, retry, begin.inputs), RetryIntake(state)
+            again = retry.rows(state.doubtful_keys())
+            rows, intake = _ledger_rows(file, again, begin.inputs), RetryIntake(state)
         if sandbox is not None and isinstance(job.target, Rehearsal) and job.target.seed is None:
             rows = SeedingRows(rows, sandbox.store.ensure)
-        yield Run(job.plan, Stage(rows, intake, state, file, begin, transport, observer, clock))
+        control = RateFile(job.ledger)
+        yield Run(job.plan, Stage(rows, intake, state, file, begin, transport, observer, control, clock))
 
 
 def fingerprint(api_key: str, salt: str) -> str:
@@ -110,8 +129,8 @@ def fingerprint(api_key: str, salt: str) -> str:
     return hashlib.blake2b(api_key.encode(), digest_size=8, salt=bytes.fromhex(salt)).hexdigest()
 
 
-def _recover(file: LedgerFile, clock: WallClock, *, is_retry: bool) -> tuple[LedgerState, RetryPlan]:
-    """Read what earlier runs left behind, and cut off what a crash tore."""
+def _read_back(file: LedgerFile, *, is_retry: bool) -> tuple[LedgerState, RetryPlan, bytes]:
+    """Read what earlier runs left behind; what a crash tore is returned as it stands."""
     state = LedgerState(settled=SettledRows(file.size // BYTES_A_ROW))
     retry = RetryPlan()
 
@@ -120,12 +139,14 @@ def _recover(file: LedgerFile, clock: WallClock, *, is_retry: bool) -> tuple[Led
         if is_retry:
             retry.fold(append)
 
-    tail = file.read(fold)
-    if tail:
-        kept = _spare_path(file.path)
-        file.cut(tail, kept)
-        state.mend(tail, CutLine(len(tail), kept.name, clock.stamp()))
-    return state, retry
+    return state, retry, file.read(fold)
+
+
+def _cut_off(file: LedgerFile, tail: bytes, state: LedgerState, clock: WallClock) -> None:
+    """Cut off a torn tail and keep it beside the ledger."""
+    kept = _spare_path(file.path)
+    file.cut(tail, kept)
+    state.mend(tail, CutLine(len(tail), kept.name, clock.stamp()))
 
 
 def _spare_path(ledger: Path) -> Path:
@@ -138,6 +159,8 @@ def _spare_path(ledger: Path) -> Path:
 def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
     """Check that the ledger belongs to this job, and write the line that a run of it begins with."""
     first, last = state.first_run, state.run
+    if job.source is None and first is None:
+        raise LedgerError(f"{job.ledger} holds no run, so there is nothing to retry; run the main command first")
     if isinstance(job.source, Inputs):
         inputs = [Path(name).name for name in job.source.names]
     elif isinstance(job.source, Changes):
@@ -203,15 +226,24 @@ def _check_is_apart(ledger: Path, names: Sequence[str]) -> None:
 async def _open_target(stack: AsyncExitStack, job: Job) -> "tuple[HttpTransport, Sandbox | None]":
     target, sandbox = job.target, None
     if isinstance(target, Rehearsal):
-        from bulk_update.sandbox import Store, open_sandbox
+        from bulk_update.sandbox import Conduct, Store, open_sandbox, read_faults
 
-        store = Store()
+        conduct = Conduct() if target.faults is None else Conduct(faults=read_faults(target.faults))
+        store = stack.enter_context(Store())
         if target.seed is not None:
             store.seed_file(target.seed)
-        sandbox = await stack.enter_async_context(open_sandbox(store))
+        sandbox = await stack.enter_async_context(open_sandbox(store, conduct=conduct))
         target = Api(sandbox.url, Credentials(SANDBOX, SANDBOX), target.timeout)
-    transport = open_transport(target.base_url, target.credentials, target.timeout)
+    transport = open_transport(Target(target.base_url, target.credentials, target.reload), target.timeout)
     return await stack.enter_async_context(transport), sandbox
+
+
+def _tell_violations(sandbox: "Sandbox", observer: "Observer") -> None:
+    """Say what the sandbox saw that no client may do: it would be a fault of this program."""
+    if sandbox.statistics.violations:
+        from bulk_update.sandbox.summary import describe
+
+        observer.notice(f"the sandbox saw {' '.join(' '.join(describe(sandbox.statistics)[2:]).split())}")
 
 
 def _changes_rows(source: Changes, max_body: int) -> IterableRows:
@@ -219,9 +251,7 @@ def _changes_rows(source: Changes, max_body: int) -> IterableRows:
     return IterableRows(source.changes, partial(_read_change, reader))
 
 
-def _ledger_rows(file: LedgerFile, plan: RetryPlan, inputs: Sequence[str]) -> LedgerRows:
-    again = plan.rows()
-
+def _ledger_rows(file: LedgerFile, again: Sequence[OpenRow], inputs: Sequence[str]) -> LedgerRows:
     def row_at(index: int) -> Change:
         row = again[index]
         line = decode_line(file.bytes_at(row.offset, row.size))
@@ -238,6 +268,19 @@ def _read_change(reader: ActivityReader, change: object, number: int) -> Change 
         record = text if isinstance(text, bytes) else text.encode()
         record.decode()
     except (TypeError, ValueError, RecursionError) as error:
-        record = repr(change).encode(errors="replace")
+        record = _shown(change).encode(errors="replace")
         return invalid_record(record, number, 0, "not_json", f"found a value that JSON has not: {error}")
-    return reader.read(record, number, 0)
+    row = reader.read(record, number, 0)
+    if type(row) is Change and b"\n" in row.activity:
+        # White space, since no string holds a bare one; but a line of the ledger must not.
+        activity = row.activity.replace(b"\n", b" ")
+        return msgspec.structs.replace(row, activity=activity, check=zlib.crc32(activity))
+    return row
+
+
+def _shown(change: object) -> str:
+    """Show what is no JSON; its own code may do so, and fail."""
+    try:
+        return repr(change)
+    except Exception:  # noqa: BLE001 - one bad row sinks no other
+        return f"<{type(change).__name__}>"

@@ -22,7 +22,7 @@ from typing import Final, Self
 
 import anyio
 
-from bulk_update.errors import StoppedEarly
+from bulk_update.errors import InputBroken, InputError, StoppedEarly
 from bulk_update.jobs import Api, Changes, Job, Rehearsal, open_run
 from bulk_update.model import Outcome
 from bulk_update.pipeline import Ended, Plan, Run
@@ -49,11 +49,12 @@ async def update(
     `on_outcomes`: called from the event loop with rows whose results have just got on disk.
 
     What stops the run early is told in `Summary.stopped` and `Summary.exit`, as the command line tells it;
-    running the same again goes on. `NothingSent` errors are raised: nothing was begun.
+    running the same again goes on. `NothingSent` errors are raised: nothing was begun. So is what the
+    iterable of `Changes` raises, when all that had left by then is recorded.
     """
     listener = _Listener(on_outcomes)
     async with open_run(_job(source, ledger, target, plan), listener) as run:
-        return (await run.carry_out()).summary
+        return _summary(await run.carry_out())
 
 
 def open_updates(
@@ -104,8 +105,9 @@ class _Queue(_Listener):
     async def room(self) -> None:
         """Wait until outcomes have been taken."""
         while self._is_open and len(self._outcomes) >= _AHEAD:
-            self._taken = anyio.Event()
-            await self._taken.wait()
+            if self._taken.is_set():
+                self._taken = anyio.Event()
+            await self._taken.wait()  # of all senders that wait for room, on one event
 
     async def take(self, has_ended: Callable[[], bool]) -> Outcome | None:
         """Wait for an outcome; None when there is none and the run has ended."""
@@ -139,13 +141,14 @@ class Updates:
         self._queue = _Queue()
         self._task: asyncio.Task[Ended] | None = None
         self._run: Run | None = None
+        self._has_left = False
 
     @property
     def summary(self) -> Summary:
         """Tell how the run ended. RuntimeError while it goes on."""
         if self._task is None or not self._task.done():
             raise RuntimeError("the run has not ended")
-        return self._task.result().summary
+        return _summary(self._task.result())
 
     async def __aenter__(self) -> Self:
         """Begin the run. `NothingSent` errors are raised when the first outcome is asked for."""
@@ -159,14 +162,17 @@ class Updates:
         """Stop the run if it goes on, and wait for its end."""
         assert self._task is not None
         self._queue.close()
+        self._has_left = True
         if error is not None and not isinstance(error, Exception):
             self._task.cancel()
         elif self._run is not None:
-            self._run.stop(StoppedEarly("no more outcomes were asked for"))
+            self._run.stop(_left())
         with anyio.CancelScope(shield=True):
             await asyncio.wait([self._task])
         if error is None:
-            self._task.result()
+            _summary(self._task.result())
+        elif not self._task.cancelled():
+            self._task.exception()  # it has been told of: the error of the block goes before it
 
     def __aiter__(self) -> Self:
         """Iterate over outcomes, in the order in which they settle."""
@@ -177,14 +183,27 @@ class Updates:
         assert self._task is not None
         outcome = await self._queue.take(self._task.done)
         if outcome is None:
-            self._task.result()
+            _summary(self._task.result())
             raise StopAsyncIteration
         return outcome
 
     async def _carry_out(self) -> Ended:
         async with open_run(self._job, self._queue) as run:
             self._run = run
+            if self._has_left:
+                run.stop(_left())
             return await run.carry_out()
+
+
+def _left() -> StoppedEarly:
+    return StoppedEarly("no more outcomes were asked for")
+
+
+def _summary(ended: Ended) -> Summary:
+    """Give the summary; raise what the iterable of changes has raised."""
+    if isinstance(ended.reason, InputError | InputBroken) and ended.reason.__cause__ is not None:
+        raise ended.reason.__cause__
+    return ended.summary
 
 
 def _job(source: Source, ledger: str | PathLike[str], target: Api | Rehearsal, plan: Plan | None) -> Job:

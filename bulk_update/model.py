@@ -19,7 +19,8 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     `check`: CRC-32 of `activity`. `fields`: bit mask of the fields it sets, in the order of
     `pure.activity.FIELDS`. `activity`: the JSON object that goes into `activities[]`, values as they
     stood in the input. `was`: the status of the result that this row already has in the ledger and that
-    its next one replaces, or "".
+    its next one replaces, or "". `doubt`: an earlier request with this change may have been applied, although
+    the row is not updated.
     """
 
     organization: str
@@ -30,6 +31,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
     fields: int
     activity: bytes
     was: str = ""
+    doubt: bool = False
 
 
 class Invalid(msgspec.Struct, frozen=True, gc=False):
@@ -130,7 +132,9 @@ class Snapshot:
     """How a run stands.
 
     `counts`: rows by what became of them. `unsent`: rows that were read and have no result. `waiting`: rows
-    of them that wait for their batch. `attempts`, `retries`: of this run. `seconds`: since it began.
+    of them that wait for their batch. `attempts`, `retries`, `pushbacks`: of this run. `seconds`: since it began.
+    `allowed`: at most so many requests in so many seconds, just now; None where nothing bounds them. `pause`:
+    seconds until the next may leave, where the server asked for a pause.
     `outage`: seconds since nothing succeeds any more, None when all is well. `bytes_read`, `bytes_total`:
     of the input as it lies on disk, None when that cannot be told.
     """
@@ -143,8 +147,10 @@ class Snapshot:
     attempts: int
     retries: int
     seconds: float
-    allowed: tuple[int, float] | None
+    allowed: tuple[float, float] | None
     outage: float | None
     bytes_read: int | None
     bytes_total: int | None
     is_read_whole: bool
+    pushbacks: int = 0
+    pause: float = 0.0

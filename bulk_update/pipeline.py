@@ -8,38 +8,52 @@ The only file that names every stage. What ends a run early is an exception of `
 a result in the ledger.
 """
 
+import math
 import random
 from dataclasses import asdict, dataclass, field, replace
+from typing import Final
 
 import anyio
 
 from bulk_update.edge.books import Books, MaxFailures, Observer
 from bulk_update.edge.clock import WallClock
+from bulk_update.edge.control import RateFile
+from bulk_update.edge.gate import Gate
 from bulk_update.edge.ledger import Ledger, LedgerFile
 from bulk_update.edge.outbox import Outbox
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.edge.pace import Pace
 from bulk_update.edge.rows import Rows
-from bulk_update.edge.sender import Clock, Means, Persistence, Sender, Transport
+from bulk_update.edge.sender import Means, Persistence, Sender
 from bulk_update.edge.stop import Stop
-from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable
+from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable, UsageError
 from bulk_update.model import Halted, Snapshot, Status
+from bulk_update.ports import Clock, Transport
 from bulk_update.pure.batching import Batcher
+from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.group import Limits
 from bulk_update.pure.intake import Intake
 from bulk_update.pure.ledger_lines import EndLine, ResultWriter, RunLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.pacing import Rate
-from bulk_update.pure.retrying import Chance
+from bulk_update.pure.retrying import Chance, Health
 from bulk_update.pure.tally import Summary
+
+
+_LOOK_AT_CONTROL: Final = 1.0
+"""Seconds between looks at the control file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a run is to go: `limits` of a request and of memory, `rate`s, and when to stop."""
+    """How a run is to go: `limits` of a request and of memory, `rate`s, and when to stop.
+
+    `explores`: raise the rate while requests succeed, until the server first pushes back.
+    """
 
     limits: Limits = Limits()
     rate: Rate | None = Rate(5, 1.0)
+    explores: bool = False
     organization_rate: Rate | None = None
     persistence: Persistence = Persistence()
     max_failures: MaxFailures = MaxFailures()
@@ -57,6 +71,7 @@ class Stage:
     begin: RunLine
     transport: Transport
     observer: Observer | None = None
+    control: RateFile | None = None
     clock: Clock = field(default_factory=WallClock)
     chance: Chance = field(default_factory=random.SystemRandom)
 
@@ -86,18 +101,30 @@ class Run:
             stage.state.tally, self._outbox.release, self._stop.request, plan.max_failures, stage.observer
         )
         self._results = ResultWriter(stage.begin.inputs)
-        self._sender = Sender(
-            Means(
-                stage.transport,
-                self._ledger,
-                self._results,
-                Pace(plan.rate, plan.organization_rate),
-                self._stop,
-                stage.chance,
-                stage.clock,
-            ),
-            plan.persistence,
-            self._books,
+        self._health = Health()
+        self._concurrency = Concurrency(plan.persistence.concurrency, None if plan.rate is None else plan.rate.per_second)
+        self._pace = Pace(plan.rate, plan.organization_rate, chance=stage.chance, explores=plan.explores)
+        self._sender = self._make_sender()
+
+    def _make_sender(self) -> Sender:
+        stage, persistence = self._stage, self._plan.persistence
+        gate = Gate(self._health, self._concurrency, self._stop, stage.chance, persistence.give_up_after)
+        means = Means(
+            transport=stage.transport,
+            recorder=self._ledger,
+            results=self._results,
+            pace=self._pace,
+            gate=gate,
+            stop=self._stop,
+            supply=self._outbox,
+            witness=self._books,
+            chance=stage.chance,
+            clock=stage.clock,
+        )
+        return Sender(
+            means,
+            persistence,
+            self._health,
             first_request=stage.state.last_request + 1,
             doubtful=stage.state.doubtful_keys(),
         )
@@ -105,12 +132,16 @@ class Run:
     async def carry_out(self) -> Ended:
         """Do all of it; what stops it early is told in `Ended.reason`."""
         self._began = anyio.current_time()
+        self._pace.remember(self._stage.state.ages(self._stage.clock.seconds()))
         try:
             async with anyio.create_task_group() as writing:
                 writing.start_soon(self._ledger.keep_writing)
                 await self._ledger.record(encode_line(self._stage.begin) + self._stage.state.mended)
                 with self._work, self._overflow:
-                    await self._read_and_send()
+                    async with anyio.create_task_group() as beside:
+                        beside.start_soon(self._heed_control)
+                        await self._read_and_send()
+                        beside.cancel_scope.cancel()
                 ended = self._end()
                 with anyio.CancelScope(shield=True):
                     await self._ledger.record(self._end_line(ended))
@@ -132,7 +163,7 @@ class Run:
     def snapshot(self) -> Snapshot:
         """Tell how the run stands."""
         now, books, tally = anyio.current_time(), self._books, self._stage.state.tally
-        rate, rows = self._plan.rate, self._stage.rows
+        rows, pace = self._stage.rows, self._pace
         return Snapshot(
             read=tally.read,
             counts=dict(tally.settled),
@@ -142,12 +173,40 @@ class Run:
             attempts=books.attempts,
             retries=books.retries,
             seconds=now - self._began,
-            allowed=(rate.limit, rate.period) if rate is not None else None,
+            allowed=self._allowed(),
+            pushbacks=pace.pushbacks,
+            pause=max(0.0, pace.paused_until - now),
             outage=now - books.outage_since if books.outage_since is not None else None,
             bytes_read=rows.bytes_read,
             bytes_total=rows.bytes_total,
             is_read_whole=self._is_read_whole,
         )
+
+    def _allowed(self) -> tuple[float, float] | None:
+        """Tell what may leave now: in the unit of the rate, or in a second where the server allows less."""
+        rate, pace = self._pace.rate, self._pace.allowed
+        if rate is not None and pace >= rate.per_second:
+            return rate.limit, rate.period
+        return None if pace == math.inf else (pace, 1.0)
+
+    async def _heed_control(self) -> None:
+        """Keep another rate when the control file says so."""
+        control = self._stage.control
+        while control is not None:
+            await anyio.sleep(_LOOK_AT_CONTROL)
+            try:
+                is_new, rate = control.look()
+            except UsageError as error:
+                self._say(f"WARNING: {error}; the rate stays as it was")
+                continue
+            if is_new:
+                self._pace.change(rate)
+                self._concurrency.allow(None if rate is None else rate.per_second)
+                self._say("the rate is " + ("none" if rate is None else f"{rate.limit} in {rate.period:g} s") + " now")
+
+    def _say(self, message: str) -> None:
+        if self._stage.observer is not None:
+            self._stage.observer.notice(message)
 
     async def _read_and_send(self) -> None:
         async with anyio.create_task_group() as senders:
@@ -176,12 +235,14 @@ class Run:
                 rows = rows[:left]
                 left -= len(rows)
             admitted = self._stage.intake.admit(rows)
-            if admitted.invalid:
-                await self._ledger.record(b"".join(map(self._results.invalid, admitted.invalid)))
-                self._books.invalid(admitted.invalid)
-            if admitted.superseded:
-                await self._ledger.record(b"".join(map(self._results.superseded, admitted.superseded)))
-                self._books.superseded(admitted.superseded)
+            # What is on disk is counted, also when the run is left at this very moment.
+            with anyio.CancelScope(shield=True):
+                if admitted.invalid:
+                    await self._ledger.record(b"".join(map(self._results.invalid, admitted.invalid)))
+                    self._books.invalid(admitted.invalid)
+                if admitted.superseded:
+                    await self._ledger.record(b"".join(map(self._results.superseded, admitted.superseded)))
+                    self._books.superseded(admitted.superseded)
             with self._stop.interrupts():
                 await self._outbox.put(admitted.changes)
 
@@ -204,7 +265,9 @@ class Run:
     def _end(self) -> Ended:
         summary, reason = self._summary(), self._stop.reason
         if isinstance(reason, InputError) and self._books.attempts:
-            reason = InputBroken(f"{reason} What was read before has been sent or is counted as unsent")
+            broken = InputBroken(f"{reason} What was read before has been sent or is counted as unsent")
+            broken.__cause__ = reason.__cause__
+            reason = broken
         if not summary.is_balanced():
             raise AssertionError(f"the books do not balance: {summary}")
         stopped = None if reason is None else str(reason)

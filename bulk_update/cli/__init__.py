@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Final
 
+from bulk_update.cli.streams import LONGEST, fill_closed_descriptors, leave_streams, safe, say
 from bulk_update.errors import BulkUpdateError
 
 VERBS: Final = {
@@ -25,22 +26,21 @@ VERBS: Final = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the words say; return the exit code of DESIGN section 2.1."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    fill_closed_descriptors()
     try:
         return _carry_out(words)
     except BulkUpdateError as error:
-        _say(f"bulk-update: {error}")
+        say(f"bulk-update: {safe(str(error), LONGEST)}")
         return error.exit_code
     except KeyboardInterrupt:
-        _say("bulk-update: interrupted; run the same command again")
+        say("bulk-update: interrupted; run the same command again")
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; there is no one to tell.
-        sys.stdout = None
-        return 3
     except Exception:  # noqa: BLE001 - a crash must not end in 1, which says that the run finished
-        _say(traceback.format_exc().rstrip())
-        _say("bulk-update: this is a fault of bulk-update; the ledger holds what was done. Run the command again")
+        say(traceback.format_exc().rstrip())
+        say("bulk-update: this is a fault of bulk-update; the ledger holds what was done. Run the command again")
         return 3
+    finally:
+        leave_streams()
 
 
 def _carry_out(words: list[str]) -> int:
@@ -51,11 +51,3 @@ def _carry_out(words: list[str]) -> int:
         return 0
     verb: Callable[[object], int] = getattr(import_module(VERBS[options.verb]), options.verb)
     return verb(options)
-
-
-def _say(text: str) -> None:
-    try:
-        print(text, file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        # A closed standard error changes nothing of what happened.
-        return

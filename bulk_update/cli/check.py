@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import anyio
 
 from bulk_update.cli.settings import read_inputs, read_limits, read_rate
-from bulk_update.cli.words import SHOWN, describe_failures, safe
+from bulk_update.cli.streams import give, safe
+from bulk_update.cli.words import SHOWN, describe_failures
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.activity import ENVELOPE
@@ -42,9 +43,9 @@ def check(options: argparse.Namespace) -> int:
     limits, rate = read_limits(options), read_rate(options)
     findings = anyio.run(_find, read_inputs(options), limits, rate)
     if options.json:
-        print(json.dumps(asdict(findings), ensure_ascii=False), flush=True)
+        give(json.dumps(asdict(findings), ensure_ascii=False))
     else:
-        print(_describe(findings, limits, rate), flush=True)
+        give(_describe(findings, limits, rate))
     return 1 if findings.invalid else 0
 
 

@@ -1,17 +1,16 @@
 """`failures`: the rows that are not updated, as an input that can be mended and run."""
 
 import argparse
-import contextlib
+import codecs
 import csv
-import io
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import msgspec
 from msgspec import Raw
 
+from bulk_update.cli.streams import data_stream
 from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
 from bulk_update.model import RowError, Status
 from bulk_update.pure.activity import FIELDS
@@ -29,10 +28,9 @@ Members = dict[str, bytes]
 
 def failures(options: argparse.Namespace) -> int:
     """Print the rows that are not updated; 0, also when there are none."""
-    with open_ledger_for_reading(Path(options.ledger)) as file, contextlib.suppress(BrokenPipeError):
+    with open_ledger_for_reading(Path(options.ledger)) as file, data_stream() as out:
         write = _write_csv if options.format == "csv" else _write_ndjson
-        write(_rows(file))
-        sys.stdout.flush()
+        write(_rows(file), out)
     return 0
 
 
@@ -92,23 +90,19 @@ def _notes(line: ResultLine, status: Status, error: RowError | None) -> Members:
     return notes
 
 
-def _write_ndjson(rows: Iterable[Members]) -> None:
-    out = sys.stdout.buffer
+def _write_ndjson(rows: Iterable[Members], out: IO[bytes]) -> None:
     for row in rows:
         out.write(b"{" + b",".join(_encode(name) + b":" + raw for name, raw in row.items()) + b"}\n")
-    out.flush()
 
 
-def _write_csv(rows: Iterable[Members]) -> None:
+def _write_csv(rows: Iterable[Members], out: IO[bytes]) -> None:
     """Write a column a field; what is no field of ours, as a misspelt one, stays in the record's raw text."""
-    text = io.TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="", write_through=True)
+    text = codecs.getwriter("utf-8")(out)
     header = ("organizationId", "id", *FIELDS, *_NOTES)
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
         writer.writerow([_cell(name, row.get(name)) for name in header])
-    text.flush()
-    text.detach()
 
 
 def _cell(name: str, raw: bytes | None) -> str:

@@ -1,11 +1,10 @@
 """The words of the command line: one parser a verb."""
 
 import argparse
-import contextlib
-import sys
-from collections.abc import Sequence
-from typing import Final, NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NoReturn
 
+from bulk_update.cli.streams import give
 from bulk_update.errors import UsageError
 from bulk_update.pure.names import nearest
 from bulk_update.version import VERSION
@@ -59,10 +58,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace | None:
     if not words:
         raise UsageError("expected an input, such as changes.ndjson. See bulk-update --help")
     if words[0] in ("-h", "--help", "help"):
-        _print(f"{_OVERVIEW}\n\n{_EXAMPLES}\n\n{_CREDENTIALS}\n\n{EXIT_CODES}")
+        give(f"{_OVERVIEW}\n\n{_EXAMPLES}\n\n{_CREDENTIALS}\n\n{EXIT_CODES}")
         return None
     if words[0] in ("-V", "--version"):
-        _print(f"bulk-update {VERSION}")
+        give(f"bulk-update {VERSION}")
         return None
     verb, rest = (words[0], words[1:]) if words[0] in _PARSERS else ("run", words)
     parser = _PARSERS[verb]()
@@ -83,12 +82,6 @@ def _refuse(word: str, parser: argparse.ArgumentParser) -> NoReturn:
     meant = nearest(word.split("=", maxsplit=1)[0], known)
     hint = f"; did you mean {meant}?" if meant else ""
     raise UsageError(f"unknown option {word}{hint} See {parser.prog} --help")
-
-
-def _print(text: str) -> None:
-    with contextlib.suppress(BrokenPipeError):
-        print(text, flush=True)
-    sys.stdout.flush()
 
 
 def _parser(verb: str, description: str, epilog: str = EXIT_CODES) -> _Parser:
@@ -148,12 +141,54 @@ def _report_parser() -> _Parser:
 
 
 def _sandbox_parser() -> _Parser:
-    parser = _parser("sandbox", "Serve a local emulator of the API on loopback.")
-    parser.add_argument("--port", metavar="N", default="8787", help="[8787]; 0 for any that is free")
-    parser.add_argument("--seed", metavar="FILE", help="NDJSON records with organizationId, id and their fields")
-    parser.add_argument("--api-key-file", metavar="PATH", help="accept only this key [any that is not empty]")
-    parser.add_argument("--auth-token-file", metavar="PATH", help="accept only this token [any that is not empty]")
+    epilog = (
+        "exit code of exec: the command's own, or 4 when it did what no client may do: requests over the limit,\n"
+        "an id twice in a request or in two at once, a change out of order, credentials in a body"
+    )
+    parser = _parser("sandbox", "Serve a local emulator of the API on loopback.", epilog)
+    parser.set_defaults(action="serve")
+    _add_sandbox(parser, given=False)
+    actions = parser.add_subparsers(title="instead of serving until a signal", metavar="exec | export")
+    execute = actions.add_parser("exec", help="serve while a command runs: exec -- COMMAND", epilog=epilog)
+    execute.set_defaults(action="exec")
+    _add_sandbox(execute, given=True)
+    execute.add_argument("command", nargs="*", metavar="-- COMMAND", help="gets VELT_API_URL, VELT_API_KEY, ...")
+    export = actions.add_parser("export", help="write out the records of --db FILE, as NDJSON that is a seed")
+    export.set_defaults(action="export")
+    _add_sandbox(export, given=True)
+    export.add_argument("--output", metavar="FILE", help="[standard output]")
     return parser
+
+
+def _add_sandbox(parser: argparse.ArgumentParser, *, given: bool) -> None:
+    """Add the options of a sandbox. `given`: those before the action hold unless they are said again after it."""
+    titles = ("state", "behaviour", "access")
+    state, behaviour, access = (_adder(parser.add_argument_group(title), given=given) for title in titles)
+    state("--db", metavar="FILE", help="keep the records in this file [in memory]")
+    state("--seed", metavar="FILE", help="NDJSON records with organizationId, id and their fields, or an export")
+    behaviour("--faults", metavar="PRESET|FILE", help="flaky, outage, rate-limited, slow, immutable, hostile; or rules")
+    behaviour("--faults-seed", metavar="N", help="the chance of faults is drawn from it [0]")
+    behaviour("--rate-limit", metavar="N[/s|/m|/h]", action="append", default=[], help="of each key (repeatable)")
+    behaviour("--organization-rate-limit", metavar="N[/s|/m|/h]", action="append", default=[], help="(repeatable)")
+    behaviour("--immutable", action="store_true", default=False, help="records refuse updates [no]")
+    behaviour("--switch", metavar="NAME=VALUE", action="append", default=[], help="what is only inferred (repeatable)")
+    access("--port", metavar="N", help="[8787; of exec any that is free]; 0 for any that is free")
+    access("--host", metavar="ADDRESS", default="127.0.0.1", help="where to listen [127.0.0.1]")
+    access("--allow-remote", action="store_true", default=False, help="let --host be an address others can reach")
+    access("--no-admin", action="store_true", default=False, help="no admin API, and no page in the browser")
+    access("--api-key-file", metavar="PATH", help="accept only this key [any that is not empty]")
+    access("--auth-token-file", metavar="PATH", help="accept only this token [any that is not empty]")
+
+
+def _adder(group: "argparse._ArgumentGroup", *, given: bool) -> Callable[..., object]:
+    """Return what adds an option; `given`: without a default, so that what stands before the action is kept."""
+
+    def add(name: str, **settings: Any) -> object:  # noqa: ANN401 -- as argparse takes them
+        if given:
+            settings["default"] = argparse.SUPPRESS
+        return group.add_argument(name, **settings)
+
+    return add
 
 
 def _add_input(parser: _Parser) -> None:
@@ -203,6 +238,7 @@ def _add_sending(parser: _Parser) -> None:
     add("--accept-new-key", action="store_true", help="go on with a ledger although the API key has changed")
     add("--sandbox", action="store_true", help="send everything to an emulator inside this process")
     add("--sandbox-seed", metavar="FILE", help="records the sandbox holds [all that the rows name]")
+    add("--sandbox-faults", metavar="PRESET|FILE", help="flaky, outage, rate-limited, slow, immutable, hostile [none]")
 
 
 def _add_output(parser: _Parser) -> None:

@@ -4,7 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from bulk_update.cli.words import describe_failures, safe
+from bulk_update.cli.streams import give, safe
+from bulk_update.cli.words import describe_failures
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.errors import LedgerError
 from bulk_update.model import Status
@@ -33,7 +34,7 @@ def report(options: argparse.Namespace) -> int:
         "complete": state.complete,
         "failures": state.tally.describe_failures(),
     }
-    print(json.dumps(facts, ensure_ascii=False) if options.json else _describe(state, path), flush=True)
+    give(json.dumps(facts, ensure_ascii=False) if options.json else _describe(state, path))
     return 0
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import anyio
 
 from bulk_update.cli.settings import read_job, read_retry
+from bulk_update.cli.streams import LONGEST, OutputLost, give, safe, say
 from bulk_update.cli.words import describe_summary, next_command
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.edge.progress import Progress, ProgressSettings, open_progress
 from bulk_update.edge.signals import heed_signals
+from bulk_update.errors import Interrupted
 from bulk_update.jobs import SANDBOX, Job, open_run
 from bulk_update.model import Outcome
 from bulk_update.pipeline import Ended
@@ -79,7 +81,12 @@ async def _run(job: Job, options: argparse.Namespace) -> Ended:
     progress = open_progress(settings, sys.stderr, WallClock().stamp)
     try:
         async with open_run(job, _Voice(progress)) as run, anyio.create_task_group() as beside:
-            beside.start_soon(heed_signals, run.stop, run.leave)
+
+            def drain(reason: Interrupted) -> None:
+                run.stop(reason)
+                progress.notice(f"{reason}; waiting for the answers that are on their way. Once more ends at once")
+
+            beside.start_soon(heed_signals, drain, run.leave)
             beside.start_soon(progress.show, run.snapshot)
             ended = await run.carry_out()
             beside.cancel_scope.cancel()
@@ -93,8 +100,11 @@ def _tell(ended: Ended, job: Job, options: argparse.Namespace) -> None:
     again = next_command(ended, options.words, is_retry=job.source is None)
     if options.json:
         summary = asdict(ended.summary) | {"next": again}
-        print(json.dumps(summary, ensure_ascii=False), flush=True)
+        try:
+            give(json.dumps(summary, ensure_ascii=False))
+        except OutputLost as lost:  # the exit code speaks for the ledger
+            say(f"bulk-update: {lost}")
     if not options.quiet:
-        print(describe_summary(ended, again), file=sys.stderr, flush=True)
+        say(describe_summary(ended, again))
     elif ended.reason is not None:
-        print(f"bulk-update: {ended.reason}", file=sys.stderr, flush=True)
+        say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")

@@ -4,6 +4,7 @@ import argparse
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
@@ -123,11 +124,15 @@ def _target(options: argparse.Namespace, environ: Mapping[str, str], recorded_ap
     if options.sandbox:
         if options.api_url is not None:
             raise UsageError("--sandbox and --api-url exclude each other: the sandbox is inside this process")
-        return Rehearsal(Path(options.sandbox_seed) if options.sandbox_seed else None, timeout)
-    if options.sandbox_seed is not None:
-        raise UsageError("--sandbox-seed: expected together with --sandbox")
+        return Rehearsal(Path(options.sandbox_seed) if options.sandbox_seed else None, timeout, options.sandbox_faults)
+    for name in ("sandbox_seed", "sandbox_faults"):
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name.replace('_', '-')}: expected together with --sandbox")
     url = options.api_url or environ.get("VELT_API_URL") or recorded_api or DEFAULT_URL
-    return Api(_base_url(url), _credentials(options, environ), timeout, options.accept_new_key)
+    reload = None
+    if options.api_key_file is not None or options.auth_token_file is not None:
+        reload = partial(_credentials, options, environ)
+    return Api(_base_url(url), _credentials(options, environ), timeout, options.accept_new_key, reload)
 
 
 def _base_url(text: str) -> str:

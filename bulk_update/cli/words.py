@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from bulk_update.cli.streams import LONGEST, safe
 from bulk_update.pure.tally import Summary
 
 if TYPE_CHECKING:
@@ -26,10 +27,10 @@ def describe_summary(ended: "Ended", again: str | None) -> str:
     if summary.failures:
         lines += ["not updated:", *describe_failures(summary.failures)]
     if ended.reason is not None:
-        lines.append(f"stopped: {ended.reason}")
+        lines.append(f"stopped: {safe(str(ended.reason), LONGEST)}")
     elif not summary.complete:
         lines.append("stopped at --limit; the same command without it goes on from there")
-    lines.append(f"ledger: {summary.ledger}")
+    lines.append(f"ledger: {safe(summary.ledger, LONGEST)}")
     if again is not None:
         lines.append(f"next: {again}")
     return "\n".join(lines)
@@ -75,12 +76,6 @@ def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
     if len(groups) > SHOWN:
         lines.append(f"  and {len(groups) - SHOWN} more reasons")
     return lines
-
-
-def safe(text: str, most: int = 200) -> str:
-    """Show text that came from elsewhere: no control characters, no marks that reorder, not too long."""
-    shown = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text[: most + 1])
-    return shown if len(text) <= most else shown[:most] + "…"
 
 
 def _target_words(words: Sequence[str]) -> list[str]:

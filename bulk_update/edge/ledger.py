@@ -51,7 +51,8 @@ class LedgerFile:
         LedgerError, with the line number, when the ledger is damaged.
         """
         head = os.pread(self._descriptor, len(_HEAD), 0)
-        if not _HEAD.startswith(head):
+        # A power cut may leave zeros where the first append should be: that is a torn tail.
+        if not _HEAD.startswith(head.rstrip(b"\0")):
             raise LedgerError(f"{self.path} is not a ledger: it begins with other words; choose another --ledger")
         reader = SealedReader()
         try:

@@ -82,6 +82,20 @@ class Outbox:
         self._room.set()
         self._wake_senders()
 
+    def rest(self, organization: str) -> None:
+        """Hand out no more batches of an organization for now."""
+        self._batcher.rest(organization)
+        self._room.set()
+
+    def resume(self, organization: str) -> None:
+        """Hand out batches of an organization again."""
+        self._batcher.resume(organization)
+        self._wake_senders()
+
+    def lower_body(self, most: int) -> None:
+        """Make the bodies of batches to come smaller."""
+        self._batcher.lower_body(most)
+
     def finish(self) -> None:
         """Note that a batch that was taken is done with."""
         self._under_way -= 1

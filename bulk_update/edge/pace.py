@@ -1,67 +1,167 @@
-"""Let requests leave evenly, and never more of them than the rates allow.
+"""Let requests leave evenly, never more of them than the rates allow, and no faster than the server takes them.
 
-Two stages, since neither does both. aiolimiter spaces the requests; but what it has let go may be delayed
-on its way to the socket, and then two come close together. So the sliding windows are asked last of all,
-when a connection is there and the bytes are about to leave. They never let too many through.
+Three stages, since none does it all. aiolimiter spaces the requests. The governor slows them when the server
+pushes back. And as both may be delayed on the way to the socket, so that two requests come close together,
+the sliding windows are asked last of all, when a connection is there and the bytes are about to leave: they
+never let too many through.
 """
 
 import asyncio
+import contextlib
 import math
+from collections import deque
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import aiolimiter
 
+from bulk_update.pure.governor import Governor
 from bulk_update.pure.pacing import Rate, SlidingWindow
+from bulk_update.pure.retrying import Chance
 
 _TIMER: Final = 0.005
 """Seconds between two tokens, at least: timers are no finer; faster rates leave in small bursts."""
 
 _FORGET_AT: Final = 10_000
-"""Organizations whose pace is remembered before those that have rested long enough are forgotten."""
+"""Organizations whose pace is remembered before those that have rested are forgotten."""
+
+_WITNESSES: Final = 5
+"""Requests of other organizations that must have been accepted of late for a push-back to be one's own."""
+
+_RECENT: Final = 64
+_LATELY: Final = 1.0
+_LONG_AGO: Final = 10.0
 
 
 class Pace:
     """Keep the rate of all requests and that of each organization's; None lets everything through.
 
-    Times are those of the running event loop.
+    `explores`: raise the rate by what succeeds, until the server first pushes back. Times are those of the
+    running event loop.
     """
 
-    def __init__(self, rate: Rate | None, organization_rate: Rate | None = None) -> None:
-        self._all = _Lane(rate) if rate is not None else None
+    def __init__(
+        self,
+        rate: Rate | None,
+        organization_rate: Rate | None = None,
+        *,
+        chance: Chance,
+        explores: bool = False,
+    ) -> None:
+        self._chance = chance
+        self._all = _Lane(rate)
         self._organization_rate = organization_rate
         self._lanes: dict[str, _Lane] = {}
         self._forget_at = _FORGET_AT
+        self._accepted: deque[tuple[float, str]] = deque(maxlen=_RECENT)
+        self._refused: dict[str, float] = {}
+        self._explores = explores
+        self.pushbacks = 0
+        """Attempts that the server pushed back, so far."""
 
-    async def organization_token(self, organization: str) -> None:
+    @property
+    def rate(self) -> Rate | None:
+        """The rate of all requests."""
+        return self._all.window.rate if self._all.window is not None else None
+
+    @property
+    def allowed(self) -> float:
+        """Requests a second that may leave now; infinite where nothing bounds them."""
+        return self._all.governor.pace
+
+    @property
+    def paused_until(self) -> float:
+        """When the next request may leave at the earliest, as far as the server asked for a pause."""
+        return self._all.governor.not_before
+
+    def change(self, rate: Rate | None) -> None:
+        """Keep another rate from now on."""
+        self._explores = False
+        self._all.change(rate)
+
+    def remember(self, ages: Iterable[float]) -> None:
+        """Count requests that left so many seconds ago, oldest first: an earlier run's."""
+        now = asyncio.get_running_loop().time()
+        for age in ages:
+            self._all.remember(now - age)
+
+    async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
-        if self._organization_rate is not None:
-            await self._lane(organization, self._organization_rate).limiter.acquire()
+        lane = self._lane(organization)
+        if lane is not None:
+            await lane.turn()
 
-    async def token(self) -> None:
+    @contextlib.contextmanager
+    def flight(self) -> Iterator[None]:
+        """Count a request as in flight: while even a lowered pace is refused, one at a time tries."""
+        self._all.flying += 1
+        try:
+            yield
+        finally:
+            self._all.flying -= 1
+
+    async def turn(self) -> None:
         """Wait for the turn of this request among all; first come, first served."""
-        if self._all is not None:
-            await self._all.limiter.acquire()
+        await self._all.turn()
 
     async def leave(self, organization: str) -> None:
         """Wait until one more request may leave, and note that it leaves now."""
-        windows = [self._all.window] if self._all is not None else []
-        if self._organization_rate is not None:
-            windows.append(self._lane(organization, self._organization_rate).window)
+        lane = self._lane(organization)
+        lanes = [self._all] if lane is None else [self._all, lane]
+        windows = [lane.window for lane in lanes if lane.window is not None]
         now = asyncio.get_running_loop().time
         while (wait := max((window.wait(now()) for window in windows), default=0.0)) > 0:
             await asyncio.sleep(wait)
         for window in windows:
             window.leave(now())
 
-    def _lane(self, organization: str, rate: Rate) -> "_Lane":
+    def accepted(self, organization: str, left: float) -> None:
+        """Note an answer that is no push-back, to a request that left at `left`."""
+        now = asyncio.get_running_loop().time()
+        self._accepted.append((now, organization))
+        self._all.governor.accepted(now, left)
+        if (lane := self._lanes.get(organization)) is not None:
+            lane.governor.accepted(now, left)
+        if self._explores:
+            self._all.raise_rate()
+
+    def refused(self, organization: str, left: float, retry_after: float) -> None:
+        """Note that the server asked for a lower pace, after `retry_after` seconds if it said so."""
+        now = asyncio.get_running_loop().time()
+        self.pushbacks += 1
+        self._explores = False
+        if self._is_its_own(organization, now):
+            self._own_lane(organization, now).governor.refused(now, left, retry_after, self._chance)
+        else:
+            self._all.governor.refused(now, left, retry_after, self._chance)
+        self._refused[organization] = now
+
+    def _is_its_own(self, organization: str, now: float) -> bool:
+        """Tell whether the organization alone is throttled: others are accepted, and have not been refused."""
+        self._refused = {name: at for name, at in self._refused.items() if at > now - _LONG_AGO}
+        if any(name != organization for name in self._refused):
+            return False
+        others = sum(name != organization and at > now - _LATELY for at, name in self._accepted)
+        return others >= _WITNESSES
+
+    def _lane(self, organization: str) -> "_Lane | None":
+        lane = self._lanes.get(organization)
+        if lane is None and self._organization_rate is not None:
+            self._forget_rested()
+            lane = self._lanes[organization] = _Lane(self._organization_rate)
+        return lane
+
+    def _own_lane(self, organization: str, now: float) -> "_Lane":
         lane = self._lanes.get(organization)
         if lane is None:
-            self._forget_rested()
-            lane = self._lanes[organization] = _Lane(rate)
+            lane = self._lanes[organization] = _Lane(self._organization_rate)
+            for at, name in self._accepted:
+                if name == organization and at > now - _LATELY:
+                    lane.governor.accepted(at, at)
         return lane
 
     def _forget_rested(self) -> None:
-        """Drop the lanes that nothing has left by for a whole window: they are as good as new."""
+        """Drop the lanes that nothing has left by of late: they are as good as new."""
         if len(self._lanes) < self._forget_at:
             return
         now = asyncio.get_running_loop().time()
@@ -70,12 +170,67 @@ class Pace:
 
 
 class _Lane:
-    """One rate: the limiter that spaces, and the window that promises."""
+    """One pace: the limiter that spaces, the governor that slows, the window that promises."""
 
-    def __init__(self, rate: Rate) -> None:
-        burst = max(1, math.ceil(_TIMER / rate.spacing))
-        self.limiter = aiolimiter.AsyncLimiter(burst, burst * rate.spacing)
-        self.window = SlidingWindow(rate)
+    def __init__(self, rate: Rate | None) -> None:
+        self.window: SlidingWindow | None = None
+        self.governor = Governor(rate.per_second if rate is not None else math.inf)
+        self.flying = 0
+        self._limiter: aiolimiter.AsyncLimiter | None = None
+        self._queue = asyncio.Lock()
+        self._last = -math.inf
+        self._set(rate)
+
+    async def turn(self) -> None:
+        """Wait for a turn."""
+        if self._limiter is not None:
+            await self._limiter.acquire()
+        governor = self.governor
+        now = asyncio.get_running_loop().time
+        if not governor.is_slowed and governor.not_before <= now():
+            self._last = now()
+            return
+        async with self._queue:
+            while (wait := self._wait(now())) > 0:
+                # The pace may change meanwhile, so a long wait looks again.
+                await asyncio.sleep(min(wait, 1.0))
+            self._last = now()
+
+    def change(self, rate: Rate | None) -> None:
+        """Keep another rate."""
+        self._set(rate)
+        self.governor.allow(rate.per_second if rate is not None else math.inf)
+
+    def raise_rate(self) -> None:
+        """Allow a little more, for a request that was accepted."""
+        if self.window is None:
+            return
+        rate = self.window.rate
+        self.governor.allow(self.governor.most * 1.002)
+        if (limit := int(self.governor.most * rate.period)) >= rate.limit * 1.1:
+            self._set(Rate(limit, rate.period))
+
+    def remember(self, left: float) -> None:
+        if self.window is not None:
+            self.window.leave(left)
 
     def is_rested(self, now: float) -> bool:
-        return self.window.is_empty(now) and self.limiter.has_capacity(self.limiter.max_rate)
+        return now - self._last > _LONG_AGO and (self.window is None or self.window.is_empty(now))
+
+    def _wait(self, now: float) -> float:
+        governor = self.governor
+        if governor.is_probing and self.flying > 0:
+            return 0.05
+        spacing = 1 / governor.pace if governor.is_slowed else 0.0
+        return max(governor.not_before, self._last + spacing) - now
+
+    def _set(self, rate: Rate | None) -> None:
+        if rate is None:
+            self._limiter = self.window = None
+            return
+        burst = max(1, math.ceil(_TIMER / rate.spacing))
+        self._limiter = aiolimiter.AsyncLimiter(burst, burst * rate.spacing)
+        if self.window is None:
+            self.window = SlidingWindow(rate)
+        else:
+            self.window.change(rate)

@@ -8,6 +8,7 @@ from typing import Final, Protocol, Self
 
 import anyio.to_thread
 
+from bulk_update.errors import InputError
 from bulk_update.model import Change, Invalid
 
 BLOCK_ROWS: Final = 500
@@ -117,25 +118,41 @@ class IterableRows:
         self._read_change = read_change
         self._count = 0
         self._iterator: Iterator[object] | AsyncIterator[object] | None = None
+        self._error: Exception | None = None
 
     async def read(self) -> Sequence[Change | Invalid] | None:
-        """Take the next changes: a block of an iterable, one of an async iterable; None at the end."""
-        if self._iterator is None:
-            changes = self._changes
-            self._iterator = aiter(changes) if isinstance(changes, AsyncIterable) else iter(changes)
-        taken: list[object]
-        if isinstance(self._iterator, AsyncIterator):
-            try:
-                taken = [await anext(self._iterator)]
-            except StopAsyncIteration:
-                return None
-        else:
-            taken = list(islice(self._iterator, BLOCK_ROWS))
+        """Take the next changes: a block of an iterable, one of an async iterable; None at the end.
+
+        InputError, with the cause, when the iterable raises.
+        """
+        try:
+            taken = await self._take()
+        except Exception as error:
+            raise InputError(f"the changes broke off with {type(error).__name__}.") from error
         if not taken:
             return None
         first = self._count + 1
         self._count += len(taken)
         return [self._read_change(change, number) for number, change in enumerate(taken, first)]
+
+    async def _take(self) -> list[object]:
+        """Take changes; none at the end. Those before an error come first, the error with the next call."""
+        if self._iterator is None:
+            changes = self._changes
+            self._iterator = aiter(changes) if isinstance(changes, AsyncIterable) else iter(changes)
+        if isinstance(self._iterator, AsyncIterator):
+            async for change in self._iterator:
+                return [change]
+            return []
+        taken: list[object] = []
+        if self._error is None:
+            try:
+                taken.extend(islice(self._iterator, BLOCK_ROWS))
+            except Exception as error:  # noqa: BLE001 - whatever a program's own iterable may raise
+                self._error = error
+        if self._error is not None and not taken:
+            raise self._error
+        return taken
 
 
 class LedgerRows:

@@ -10,12 +10,14 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 import aiohttp
 import anyio
+import anyio.to_thread
 from aiohttp.connector import Connection
 
+from bulk_update.errors import BulkUpdateError
 from bulk_update.model import Answer
 from bulk_update.pure.retrying import Fault, Trouble
 from bulk_update.version import VERSION
@@ -29,19 +31,21 @@ _CONNECTIONS: Final = 8
 _PATH: Final = "/v2/activities/update"
 
 
-class Transport(Protocol):
-    """Carry one request body to the API."""
-
-    async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
-        """Send a body and read its answer. `leave` is awaited last, right before the bytes leave."""
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
     """The API key and the auth token; neither is ever shown."""
 
     api_key: str
     auth_token: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Target:
+    """An API: its base URL, and who we are there. `reload` reads the credentials again, if they are in files."""
+
+    base_url: str
+    credentials: Credentials
+    reload: Callable[[], Credentials] | None = None
 
 
 class _Departure:
@@ -91,10 +95,13 @@ def _clean_transport(conn: Connection) -> asyncio.Transport:
 class HttpTransport:
     """Post to one API over a pool of connections. Make it with `open_transport`."""
 
-    def __init__(self, session: aiohttp.ClientSession, base_url: str, timeout: float) -> None:
+    def __init__(self, session: aiohttp.ClientSession, target: Target, timeout: float) -> None:
         self._session = session
-        self._url = base_url.rstrip("/") + _PATH
+        self._target = target
+        self._credentials = target.credentials
+        self._url = target.base_url.rstrip("/") + _PATH
         self._timeout = timeout
+        self._renewed_at = float("-inf")
 
     async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
         """Send a body and read its answer."""
@@ -112,21 +119,46 @@ class HttpTransport:
     async def _post(self, body: bytes, departure: _Departure) -> Answer | Fault:
         for _ in range(_CONNECTIONS):
             with contextlib.suppress(_Soiled):
-                async with self._session.post(self._url, data=body, allow_redirects=False) as response:
+                async with self._session.post(
+                    self._url, data=body, headers=self._secrets(), allow_redirects=False
+                ) as response:
                     return await _read(response, departure.close)
         return Fault(Trouble.UNREACHED, "connections close, or bring bytes, before a request has left")
 
+    async def renew(self, left: float) -> bool:
+        """Read the credentials again, after those were refused that a request left with at loop time `left`.
+
+        True when there are others now, or have been since; False when there are none.
+        """
+        if left < self._renewed_at:
+            return True
+        if self._target.reload is None:
+            return False
+        try:
+            credentials = await anyio.to_thread.run_sync(self._target.reload)
+        except BulkUpdateError:
+            return False
+        if credentials == self._credentials:
+            return False
+        self._credentials = credentials
+        self._renewed_at = anyio.current_time()
+        return True
+
+    def _secrets(self) -> dict[str, str]:
+        return {
+            "x-velt-api-key": self._credentials.api_key,
+            "x-velt-auth-token": self._credentials.auth_token,
+        }
+
 
 @contextlib.asynccontextmanager
-async def open_transport(base_url: str, credentials: Credentials, timeout: float) -> AsyncIterator[HttpTransport]:
+async def open_transport(target: Target, timeout: float) -> AsyncIterator[HttpTransport]:
     """Open a pool of connections to the API. `timeout`: seconds of one attempt.
 
     The number of connections is bounded by the senders, not by the pool: a full pool would make requests
     wait in it after they have got their token.
     """
     headers = {
-        "x-velt-api-key": credentials.api_key,
-        "x-velt-auth-token": credentials.auth_token,
         "content-type": "application/json",
         "accept": "application/json",
         "accept-encoding": "identity",
@@ -140,7 +172,7 @@ async def open_transport(base_url: str, credentials: Credentials, timeout: float
         auto_decompress=False,
         request_class=_Request,
     ) as session:
-        yield HttpTransport(session, base_url, timeout)
+        yield HttpTransport(session, target, timeout)
 
 
 async def _read(response: aiohttp.ClientResponse, close: Callable[[], None]) -> Answer | Fault:

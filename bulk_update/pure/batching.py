@@ -22,6 +22,10 @@ _GROUP_COST: Final = 500
 """Bytes that an organization takes in memory while it has rows waiting or under way."""
 
 
+_AHEAD: Final = 32
+"""Batches that may be ready before rows of an organization stay in the overflow until there is need of more."""
+
+
 class Batcher:
     """Collect changes into batches.
 
@@ -80,7 +84,7 @@ class Batcher:
         while not self._ready and self._leaving:
             group = self._leaving.popleft()
             if group.rows:
-                self._seal(group, early=True)
+                self._seal(group, early=self._closed)
         if not self._ready and self.is_full():
             self._unblock()
         if not self._ready:
@@ -165,6 +169,9 @@ class Batcher:
             batch = group.cut(limits)
             self._used -= sum(map(row_cost, batch.changes))
             self._ready.append(batch)
+            if group.chunks and len(self._ready) >= _AHEAD:
+                self._leaving.append(group)
+                break
         # To the end of the line: the first group is the one that has waited longest.
         self._groups[group.organization] = self._groups.pop(group.organization)
 
@@ -175,8 +182,8 @@ class Batcher:
         self._held -= freed
         if self._closed:
             self._leaving.append(group)
-        elif group.rows >= self._limits.count or not group.fits(self._limits, 0):
-            self._seal(group)
+        elif self.is_full() or group.rows >= self._limits.count or not group.fits(self._limits, 0):
+            self._seal(group, early=self.is_full())
 
     def _unblock(self) -> None:
         """Send on their way the rows that held ones wait for: nothing is added until those are final."""

@@ -34,15 +34,18 @@ class Intake(Protocol):
 class RunIntake:
     """Pass on the rows that have no result yet.
 
-    Where an earlier row of an id is new, later ones of that id are sent again although they are settled:
-    else the earlier change would end up over the later one (DESIGN, invariant 3).
+    Where an earlier row of an id was sent by a later run than a row behind it (it is new, or was new to a run
+    that broke off), the row behind is sent again although it is settled: else the earlier change would end up
+    over the later one (DESIGN, invariant 3).
     """
 
     def __init__(self, settled: SettledRows, tally: Tally) -> None:
         self._settled = settled
         self._tally = tally
         self._resumes = len(settled) > 0
-        self._passed_on = KeyBag(len(settled) if self._resumes else 0)
+        self._run = settled.next_run
+        self._latest = KeyBag()
+        """Activities of which a row was read that the first run did not send, and the last run that sent one."""
 
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Tell which rows are new, and count all."""
@@ -58,20 +61,24 @@ class RunIntake:
         return len(self._settled)
 
     def _unless_settled(self, row: Change | Invalid) -> Change | Invalid | None:
-        status = self._settled.take(row_key(row.organization, row.id, row.check))
-        if status is not None:
-            self._tally.settle(status)
+        found = self._settled.take(row_key(row.organization, row.id, row.check))
+        if found is not None:
+            self._tally.settle(found[0])
             self._tally.skipped += 1
         if type(row) is Invalid:
-            return row if status is None else None
-        identity = row_key(row.organization, row.id, 0)
-        if status is None:
-            if identity not in self._passed_on:
-                self._passed_on.add(identity)
-            return row
-        if status is Status.UPDATED and identity in self._passed_on:
-            return replace(row, was=status.value)
-        return None
+            return row if found is None else None
+        status, run = found or (None, self._run)
+        if status is not None and run <= 1 and not self._latest:
+            return None
+        activity = row_key(row.organization, row.id, 0)
+        latest = next(iter(self._latest.marks(activity)), 0)
+        if status is Status.UPDATED and latest > run:
+            row = replace(row, was=status.value)
+            status, run = None, self._run
+        if run > max(latest, 1) and status is not Status.SUPERSEDED:
+            self._latest.discard(activity, latest)
+            self._latest.add(activity, run)
+        return row if status is None else None
 
 
 class RetryIntake:

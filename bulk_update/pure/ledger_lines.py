@@ -30,7 +30,12 @@ FORMAT: Final = 1
 
 SUPERSEDED: Final = RowError("superseded", "later changes of this activity have set all of its fields since")
 
+DOUBT: Final = "; an earlier request with this change got no answer, so it may have been applied"
+"""How the message of a refusal ends where a clean refusal would be a lie."""
+
 _SEAL_START: Final = b'{"type":"seal",'
+_NO_CHANGE: Final = Raw()
+"""The default itself: another empty `Raw` would be written, as nothing, where a value belongs."""
 _json: Final = msgspec.json.Encoder()
 _encode: Final = _json.encode
 
@@ -90,7 +95,7 @@ class ResultLine(msgspec.Struct, tag_field="type", tag="result", rename="camel",
     input: str | None = None
     was: str = ""
     error: RowError | None = None
-    change: Raw = Raw()
+    change: Raw = _NO_CHANGE
     raw: str = ""
 
 
@@ -191,7 +196,7 @@ class ResultWriter:
                 self._name(change.input),
                 change.was,
                 error,
-                Raw(change.activity) if status in (Status.FAILED, Status.UNKNOWN) else Raw(),
+                Raw(change.activity) if status in (Status.FAILED, Status.UNKNOWN) else _NO_CHANGE,
             )
         )
 

@@ -1,9 +1,13 @@
 """What a ledger tells when it is read from its beginning: which rows are settled, and what is in doubt."""
 
+from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
 
 from bulk_update.model import Status
 from bulk_update.pure.ledger_lines import (
+    FORMAT,
     Append,
     CutLine,
     EndLine,
@@ -17,21 +21,23 @@ from bulk_update.pure.ledger_lines import (
 from bulk_update.pure.settled import SettledRows, row_key
 from bulk_update.pure.tally import Tally
 
-BYTES_A_ROW = 170
+BYTES_A_ROW: Final = 170
 """What a row takes in a ledger, about: to guess the rows from the size."""
+
+RECENT: Final = 5_000
+"""Requests whose time is remembered, so that a second run keeps the rate together with the first."""
 
 
 @dataclass(slots=True)
 class LedgerState:
     """What earlier runs left behind.
 
-    `open`: requests that went out and of which some row has no result; by number. `seconds`: of all runs.
-    `complete`: the last run read its input to the end. `mended`: lines to begin with, after a torn tail.
+    `seconds`: of all runs. `complete`: the last run of the main job read its input to the end. `mended`:
+    lines to begin with, after a torn tail.
     """
 
     settled: SettledRows = field(default_factory=SettledRows)
     tally: Tally = field(default_factory=Tally)
-    open: dict[int, SendingLine] = field(default_factory=dict)
     run: RunLine | None = None
     first_run: RunLine | None = None
     last_request: int = 0
@@ -40,6 +46,12 @@ class LedgerState:
     seconds: float = 0.0
     complete: bool = False
     mended: bytes = b""
+    _sent: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
+    _announced: str = ""
+    _open: dict[int, set[int]] = field(default_factory=dict)
+    """Keys of the rows that were on their way with a request and have no result since, by its number."""
+    _carriers: dict[int, list[int]] = field(default_factory=dict)
+    """The same the other way round: the requests of each such row."""
 
     def fold(self, append: Append) -> None:
         """Take in what one append tells. ValueError when a line is not the ledger's."""
@@ -49,16 +61,15 @@ class LedgerState:
                 case ResultLine():
                     self._fold_result(line)
                 case SendingLine():
-                    self.open[line.request] = line
-                    self.last_request = max(self.last_request, line.request)
+                    self._fold_sending(line)
                 case RequestLine():
                     self._fold_request(line)
                 case RunLine():
-                    self.run = line
-                    self.first_run = self.first_run or line
+                    self._fold_run(line)
                 case EndLine():
                     self.seconds += _number(line.summary.get("run_seconds"))
-                    self.complete = line.summary.get("complete") is True
+                    if not self._is_retry:
+                        self.complete = line.summary.get("complete") is True
                 case _:
                     pass
 
@@ -71,34 +82,78 @@ class LedgerState:
             except (ValueError, RecursionError):
                 continue
             if isinstance(line, SendingLine):
-                self.open[line.request] = line
-                self.last_request = max(self.last_request, line.request)
+                self._fold_sending(line)
                 sendings.append(text + b"\n")
         self.mended = encode_line(cut) + b"".join(sendings)
 
     def doubtful_keys(self) -> set[int]:
         """Collect the rows that were on their way when a run ended; a later refusal must say so."""
-        return {
-            row_key(sending.organization_id, identifier, check)
-            for sending in self.open.values()
-            for identifier, check in zip(sending.ids, sending.checks, strict=True)
+        return set(self._carriers)
+
+    @property
+    def _is_retry(self) -> bool:
+        return self.run is not None and self.run.verb == "retry"
+
+    def _fold_run(self, line: RunLine) -> None:
+        if line.format != FORMAT:
+            raise ValueError(f"it has format {line.format}, this version writes format {FORMAT}")
+        self.run = line
+        self.first_run = self.first_run or line
+        if not self._is_retry:
+            self.settled.runs += 1
+            self.complete = False
+
+    def _fold_sending(self, line: SendingLine) -> None:
+        self.last_request = max(self.last_request, line.request)
+        self._announced = line.time
+        keys = self._open[line.request] = {
+            row_key(line.organization_id, identifier, check)
+            for identifier, check in zip(line.ids, line.checks, strict=True)
         }
+        for key in keys:
+            self._carriers.setdefault(key, []).append(line.request)
+
+    def ages(self, now: float) -> list[float]:
+        """Tell how many seconds ago the last requests left, oldest first. `now`: seconds since 1970.
+
+        Of requests that no line tells the end of, the latest time is taken that they may have left at.
+        """
+        left = [_epoch(time) - seconds for time, seconds in self._sent]
+        if self._open:
+            left += [max([_epoch(self._announced), *left])] * len(self._open)
+        return [max(0.0, now - time) for time in sorted(left)]
 
     def _fold_result(self, line: ResultLine) -> None:
         status = Status(line.status)
         key = row_key(line.organization_id, line.id, int(line.check, 16))
-        self.settled.add(key, status, Status(line.was) if line.was else None)
+        self.settled.add(key, status, Status(line.was) if line.was else None, is_retry=self._is_retry)
+        for request in self._carriers.pop(key, ()):
+            self._open[request].discard(key)
+            if not self._open[request]:
+                del self._open[request]
         if line.was:
             self.tally.forget(key)
         if line.error is not None and status is not Status.UPDATED:
             self.tally.explain(status, line.error, line.line, line.id or "", key)
 
     def _fold_request(self, line: RequestLine) -> None:
-        self.attempts += 1
+        if line.attempt:
+            self.attempts += 1
+            self._sent.append((line.time, line.ms / 1000))
         if line.settled:
-            self.open.pop(line.request, None)
+            for key in self._open.pop(line.request, ()):
+                self._carriers[key].remove(line.request)
+                if not self._carriers[key]:
+                    del self._carriers[key]
         if line.http is not None:
             self.requests += 1
+
+
+def _epoch(stamp: str) -> float:
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _number(value: object) -> float:

@@ -5,9 +5,13 @@ U+2028, U+0085, VT and FF are ordinary characters of a line; a `\r` before the `
 
 import zlib
 from collections.abc import Callable
+from typing import Final
 
 from bulk_update.model import Change, Invalid
 from bulk_update.pure.activity import MAX_RAW, invalid_record
+
+_WHITE_SPACE: Final = b" \t\r"
+"""What may stand in a blank line: JSON's white space without the line's end."""
 
 ReadRecord = Callable[[bytes, int, int], Change | Invalid]
 
@@ -78,11 +82,13 @@ class NdjsonReader:
         self._line += len(lines)
         if not _is_utf8(text):
             read_record = _checking_utf8(read_record)
+        if len(text) > self._max_record:
+            read_record = _checking_size(read_record, self._max_record)
         outcomes = []
         for line, record in enumerate(lines, first):
             if record:
                 outcome = read_record(record, line, source)
-                if type(outcome) is Invalid and not record.strip():
+                if type(outcome) is Invalid and outcome.code != "too_long" and not record.strip(_WHITE_SPACE):
                     continue
                 outcomes.append(outcome)
         return outcomes
@@ -126,5 +132,18 @@ def _checking_utf8(read_record: ReadRecord) -> ReadRecord:
             found = f"found byte 0x{record[error.start]:02x} at byte {error.start + 1} of the line"
             return invalid_record(record, line, source, "not_utf8", f"{found}, expected UTF-8")
         return read_record(record, line, source)
+
+    return read
+
+
+def _checking_size(read_record: ReadRecord, max_record: int) -> ReadRecord:
+    """Refuse the records that are too long; they came in one block, so they were never held."""
+
+    def read(record: bytes, line: int, source: int) -> Change | Invalid:
+        if len(record) <= max_record:
+            return read_record(record, line, source)
+        overlong = _Overlong()
+        overlong.add(record)
+        return overlong.invalid(line, source, max_record)
 
     return read

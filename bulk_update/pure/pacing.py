@@ -28,6 +28,11 @@ class Rate:
         return cls(int(amount), period) if amount >= 1 else cls(1, period / amount)
 
     @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return self.limit / (self.period + JITTER)
+
+    @property
     def spacing(self) -> float:
         """Seconds between requests that leave evenly and as fast as is allowed."""
         return (self.period + JITTER) / self.limit
@@ -37,8 +42,15 @@ class SlidingWindow:
     """Remember when the last requests left. Times are seconds of any clock that never goes back."""
 
     def __init__(self, rate: Rate) -> None:
+        self.rate = rate
         self._window = rate.period + JITTER
         self._left: deque[float] = deque(maxlen=rate.limit)
+
+    def change(self, rate: Rate) -> None:
+        """Keep another rate from now on; what has left counts for it."""
+        self.rate = rate
+        self._window = rate.period + JITTER
+        self._left = deque(self._left, maxlen=rate.limit)
 
     def wait(self, now: float) -> float:
         """Tell the seconds until one more may leave; 0 when it may now."""

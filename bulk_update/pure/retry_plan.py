@@ -6,6 +6,7 @@ only the fields are sent that the later one left alone; where it left none, the 
 """
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from msgspec import Raw
 
 from bulk_update.model import Change, Status
 from bulk_update.pure.activity import FIELDS
-from bulk_update.pure.ledger_lines import Append, ResultLine, SendingLine, decode_line
+from bulk_update.pure.ledger_lines import DOUBT, Append, ResultLine, SendingLine, decode_line
 from bulk_update.pure.settled import row_key
 
 _OPEN: Final = (Status.FAILED, Status.UNKNOWN)
@@ -28,7 +29,8 @@ class OpenRow:
 
     `offset`, `size`: where its first result stands in the ledger; `last_offset`, `last_size`: its last one.
     `status`: of the last. `overwritten`: bit mask of the fields that later changes of its activity have set
-    since.
+    since. `doubt`: some request with it got no answer, so that it may have been applied. `later`: keys of later
+    changes of its activity that were sent since.
     """
 
     offset: int
@@ -37,6 +39,8 @@ class OpenRow:
     last_size: int
     status: Status
     overwritten: int = 0
+    doubt: bool = False
+    later: set[int] | None = None
 
 
 class RetryPlan:
@@ -58,9 +62,15 @@ class RetryPlan:
                 self._note_fields(line)
             offset += len(text) + 1
 
-    def rows(self) -> list[OpenRow]:
-        """List what is to be sent again, in the order of the ledger."""
-        return sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.offset)
+    def rows(self, doubtful: Collection[int] = ()) -> list[OpenRow]:
+        """List what is to be sent again, in the order of the ledger.
+
+        `doubtful`: keys of rows that may have been applied and have no result. A row that such a later one of
+        its activity may have been applied over is left out: it waits until the main job has settled that.
+        """
+        rows = (row for rows in self._rows.values() for row in rows)
+        left = (row for row in rows if row.later is None or row.later.isdisjoint(doubtful))
+        return sorted(left, key=lambda row: row.offset)
 
     def _fold_result(self, line: ResultLine, offset: int, size: int) -> None:
         status = Status(line.status)
@@ -73,6 +83,7 @@ class RetryPlan:
         elif status in _OPEN:
             kept = row or OpenRow(offset, size, offset, size, status)
             kept.status, kept.last_offset, kept.last_size = status, offset, size
+            kept.doubt |= status is Status.UNKNOWN or (line.error is not None and line.error.message.endswith(DOUBT))
             self._rows.setdefault(key, deque()).append(kept)
             self._by_activity.setdefault(activity, []).append(kept)
 
@@ -99,8 +110,14 @@ class RetryPlan:
 
     def _note_fields(self, line: SendingLine) -> None:
         for identifier, check, fields in zip(line.ids, line.checks, line.fields, strict=True):
-            if row_key(line.organization_id, identifier, 0) in self._by_activity:
-                self._fields[row_key(line.organization_id, identifier, check)] = fields
+            rows = self._by_activity.get(row_key(line.organization_id, identifier, 0))
+            if rows is None:
+                continue
+            key = row_key(line.organization_id, identifier, check)
+            self._fields[key] = fields
+            if key not in self._rows:
+                for row in rows:
+                    row.later = {key} if row.later is None else row.later | {key}
 
 
 def change_again(row: OpenRow, line: ResultLine, source: int) -> Change:
@@ -127,4 +144,5 @@ def change_again(row: OpenRow, line: ResultLine, source: int) -> Change:
         left,
         activity,
         row.status.value,
+        row.doubt,
     )

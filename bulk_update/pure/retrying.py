@@ -29,6 +29,8 @@ class Trouble(StrEnum):
     """The server failed; what it had applied by then is not known."""
     UNREADABLE = "unreadable"
     """An answer came, and it cannot be read, or is another request's."""
+    WEB_PAGE = "web_page"
+    """A page came, for people, as if all were well: of a login, a proxy, a front end."""
     UNANSWERED = "unanswered"
     """The request left, and no whole answer came."""
     TIMEOUT = "timeout"
@@ -54,12 +56,16 @@ class Policy:
     """What follows a trouble.
 
     `may_be_applied`: some of the request's changes may stand in the API all the same.
-    `pushback`: the server asks for a lower pace.
+    `counts`: it counts as one of `--max-attempts`, where the API answers others meanwhile.
+    `pushback`: the server asks for a lower pace; any other answer with Retry-After asks so, too.
+    `at_first`: what is done instead while no request of the run has succeeded.
     """
 
     step: Step
     may_be_applied: bool
+    counts: bool = True
     pushback: bool = False
+    at_first: Step | None = None
 
 
 POLICIES: Final[dict[Trouble, Policy]] = {
@@ -68,13 +74,14 @@ POLICIES: Final[dict[Trouble, Policy]] = {
     Trouble.TOO_LARGE: Policy(Step.SPLIT, may_be_applied=False),
     Trouble.CREDENTIALS: Policy(Step.STOP, may_be_applied=False),
     Trouble.NOT_THIS_API: Policy(Step.STOP, may_be_applied=False),
-    Trouble.THROTTLED: Policy(Step.RETRY, may_be_applied=False, pushback=True),
-    Trouble.UNAVAILABLE: Policy(Step.RETRY, may_be_applied=True, pushback=True),
+    Trouble.THROTTLED: Policy(Step.RETRY, may_be_applied=False, counts=False, pushback=True),
+    Trouble.UNAVAILABLE: Policy(Step.RETRY, may_be_applied=True),
     Trouble.SERVER_ERROR: Policy(Step.RETRY, may_be_applied=True),
     Trouble.UNREADABLE: Policy(Step.RETRY, may_be_applied=True),
+    Trouble.WEB_PAGE: Policy(Step.RETRY, may_be_applied=True, at_first=Step.STOP),
     Trouble.UNANSWERED: Policy(Step.RETRY, may_be_applied=True),
     Trouble.TIMEOUT: Policy(Step.RETRY, may_be_applied=True),
-    Trouble.UNREACHED: Policy(Step.RETRY, may_be_applied=False),
+    Trouble.UNREACHED: Policy(Step.RETRY, may_be_applied=False, counts=False),
 }
 """DESIGN section 4, a row each."""
 
@@ -174,7 +181,8 @@ class Health:
     """Tell an outage from a batch that fails by itself.
 
     While nothing succeeds, failing is nobody's fault: after `tolerated` failures in a row it is an outage.
-    A failure counts against a batch only when some request has succeeded since the batch first failed.
+    A failure counts against a batch only when some request has succeeded since the batch first failed. A
+    server that throttles is there: that is no outage, however often it happens; but nothing succeeds.
     Times are seconds of a clock that never goes back.
     """
 
@@ -197,11 +205,38 @@ class Health:
         self._failures = 0
         self.failing_since = None
 
-    def failed(self, now: float) -> None:
+    def failed(self, now: float, *, is_throttled: bool = False) -> None:
         """Note that an attempt failed in a way that is about no row."""
-        self._failures += 1
+        self._failures += not is_throttled
         if self.failing_since is None:
             self.failing_since = now
+
+
+class RetryBudget:
+    """Keep retries to a share of the traffic, so that a storm of them cannot feed itself.
+
+    Each request earns `share` of a retry, up to `most` saved; `trickle` retries a second are always free.
+    """
+
+    def __init__(self, share: float = 0.2, most: float = 20.0, trickle: float = 1.0) -> None:
+        self._share = share
+        self._most = most
+        self._trickle = trickle
+        self._saved = most
+        self._seen = 0.0
+
+    def earn(self) -> None:
+        """Note that a request goes out for the first time."""
+        self._saved = min(self._most, self._saved + self._share)
+
+    def spend(self, now: float) -> float:
+        """Take a retry; return 0 when there is one, else the seconds after which to ask again."""
+        self._saved = min(self._most, self._saved + max(0.0, now - self._seen) * self._trickle)
+        self._seen = now
+        if self._saved >= 1:
+            self._saved -= 1
+            return 0.0
+        return (1 - self._saved) / self._trickle
 
 
 def parse_retry_after(value: str | None, now: float, cap: float = 300.0) -> float:

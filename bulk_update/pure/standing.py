@@ -189,7 +189,7 @@ def seconds_left(earlier: Snapshot, later: Snapshot, limit: int | None = None) -
     return max(0.0, expected - rows_done(later)) * span / rows
 
 
-def _pace_span(allowed: tuple[int, float] | None) -> float:
+def _pace_span(allowed: tuple[float, float] | None) -> float:
     """Tell the seconds over which requests are counted."""
     if allowed is None:
         return _PACE_SPAN
@@ -314,7 +314,7 @@ def format_estimate(seconds: float) -> str:
     return format_duration(max(1, math.ceil(seconds / step)) * step)
 
 
-def format_pace(per_second: float, allowed: tuple[int, float] | None) -> str:
+def format_pace(per_second: float, allowed: tuple[float, float] | None) -> str:
     """Write how fast requests leave, in the unit in which it is allowed: `4.9 of 5.0 requests/s`."""
     if allowed is None:
         return f"{_figure(per_second, per_second)} requests/s"
@@ -396,7 +396,7 @@ def _hindrance_parts(snapshot: Snapshot) -> list[Part]:
     ]
 
 
-def _pace_unit(limit: int, period: float) -> tuple[float, str]:
+def _pace_unit(limit: float, period: float) -> tuple[float, str]:
     """Choose the unit in which a rate was given; else the smallest that makes it 1 or more."""
     given = [unit for unit in _UNITS if unit[0] == period]
     whole = [unit for unit in _UNITS if limit * unit[0] >= period]

@@ -106,7 +106,8 @@ def _judge_success(answer: Answer, batch: Batch) -> Judgement:
             return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer of another form: {error}")
         status, verdicts = loose.status, _verdicts(loose.data)
     except (ValueError, RecursionError):
-        return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer that is not JSON{_excerpt(answer.body)}")
+        trouble = Trouble.WEB_PAGE if answer.body.lstrip()[:1] == b"<" else Trouble.UNREADABLE
+        return _nothing(batch, trouble, answer, f"an answer that is not JSON{_excerpt(answer.body)}")
     if status != "success":
         return _nothing(batch, Trouble.UNREADABLE, answer, f"result.status {status[:60]!r}, not 'success'")
     if answer.body.count(b'"success"') != len(verdicts) + 1:

@@ -73,9 +73,7 @@ class Exchange:
     far.
     """
 
-    def __init__(
-        self, connection: Connection, model: Model, request: Request, earlier: Request | None
-    ) -> None:
+    def __init__(self, connection: Connection, model: Model, request: Request, earlier: Request | None) -> None:
         self.connection = connection
         self.request = request
         self.earlier = earlier

@@ -187,9 +187,7 @@ class _Connection(asyncio.Protocol):
             return
         ids = set(answers)
         self._process.begin(data.organization, ids)
-        asyncio.get_running_loop().call_later(
-            self._process.latency, self._respond_late, data.organization, ids, answer
-        )
+        asyncio.get_running_loop().call_later(self._process.latency, self._respond_late, data.organization, ids, answer)
 
     def _respond_late(self, organization: str, ids: set[str], answer: bytes) -> None:
         self._process.end(organization, ids)

@@ -104,16 +104,12 @@ class Verdicts(Reply):
         del earlier
         verdicts = {id_: self.by_id.get(id_, self.rest) for id_ in request.ids} | dict(self.extra)
         if self.in_details:
-            return Response(
-                500, error_body("INTERNAL", "Some updates failed.", verdict_map(verdicts)), (JSON,)
-            )
+            return Response(500, error_body("INTERNAL", "Some updates failed.", verdict_map(verdicts)), (JSON,))
         return Response(200, result_body(verdict_map(verdicts)), (JSON,))
 
     def applies(self, request: Request) -> Collection[str]:
         """Return the ids with verdict True and those applied in spite of theirs."""
-        return {
-            id_ for id_ in request.ids if self.by_id.get(id_, self.rest) is True or id_ in self.applied_anyway
-        }
+        return {id_ for id_ in request.ids if self.by_id.get(id_, self.rest) is True or id_ in self.applied_anyway}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,9 +187,7 @@ def html(status: int = 200, text: str = "<!doctype html><title>Sign in</title><p
 def throttled(retry_after: str | None = None, *, status: int = 429, body: str | None = None) -> Answer:
     """Refuse with RESOURCE_EXHAUSTED; `retry_after` is the header as it stands: seconds, a date, garbage."""
     headers = (JSON,) if retry_after is None else (JSON, ("Retry-After", retry_after))
-    return Answer(
-        status, error_body("RESOURCE_EXHAUSTED", "Too many requests.") if body is None else body, headers
-    )
+    return Answer(status, error_body("RESOURCE_EXHAUSTED", "Too many requests.") if body is None else body, headers)
 
 
 def http_date(unix_seconds: float) -> str:

@@ -12,9 +12,7 @@ import pytest
 
 from benchmarks.server import COMPILE, SOURCE, Server, open_server
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("cc") is None, reason="the benchmarks' server needs a C compiler"
-)
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the benchmarks' server needs a C compiler")
 
 UPDATED = {"success": True, "message": "Activity updated."}
 

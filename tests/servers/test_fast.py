@@ -56,9 +56,7 @@ async def connected(server: FastServer) -> AsyncIterator[Wire]:
 
 async def test_every_id_of_the_top_level_succeeds() -> None:
     """Not be misled by ids inside values, escapes or what follows the id."""
-    request = update(
-        '{"id":"a"}', '{"entityData":{"id":"x"},"id":"\\u00e9\\"}{"}', '{"changes":{"id":1},"id":"ü"}'
-    )
+    request = update('{"id":"a"}', '{"entityData":{"id":"x"},"id":"\\u00e9\\"}{"}', '{"changes":{"id":1},"id":"ü"}')
     async with open_fast() as server, connected(server) as wire:
         status, answer = await wire.ask(request)
     assert status == 200
@@ -116,9 +114,7 @@ async def test_latency_and_ids_in_flight_at_once() -> None:
         assert clock() - start >= 0.02
         assert server.statistics.snapshot()["duplicates"] == 1
         await first.ask(update('{"id":"b"}'))
-        await asyncio.gather(
-            first.ask(update('{"id":"b"}')), second.ask(update('{"id":"b"}', organization="org-2"))
-        )
+        await asyncio.gather(first.ask(update('{"id":"b"}')), second.ask(update('{"id":"b"}', organization="org-2")))
         assert server.statistics.snapshot()["duplicates"] == 1
 
 

@@ -128,9 +128,7 @@ def play(
     return asyncio.run(run())
 
 
-def answers_to(
-    script: Script, *requests: bytes
-) -> tuple[list[tuple[int, dict[str, str], bytes]], MisbehavingServer]:
+def answers_to(script: Script, *requests: bytes) -> tuple[list[tuple[int, dict[str, str], bytes]], MisbehavingServer]:
     """Send requests one after the other on one connection; return the answers and the server."""
     answers: list[tuple[int, dict[str, str], bytes]] = []
 
@@ -180,9 +178,7 @@ def test_records_a_request_whole() -> None:
 def test_reads_chunked_requests_that_arrive_byte_by_byte() -> None:
     """Join chunks, ignore extensions and trailers, and go on with the next request."""
     body = body_of()
-    chunked = (
-        b"5;x=y\r\n" + body[:5] + b"\r\n%X\r\n" % (len(body) - 5) + body[5:] + b"\r\n0\r\nTrailer: 1\r\n\r\n"
-    )
+    chunked = b"5;x=y\r\n" + body[:5] + b"\r\n%X\r\n" % (len(body) - 5) + body[5:] + b"\r\n0\r\nTrailer: 1\r\n\r\n"
     request = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked
 
     async def scene(scene: Scene) -> None:
@@ -622,9 +618,7 @@ def test_latency_answers_late_and_applies_late_or_first(*, applies_first: bool) 
     async def scene(scene: Scene) -> None:
         wire = await scene.connect()
         wire.writer.write(REQUEST)
-        await scene.server.until(
-            lambda: len(scene.server.applied if applies_first else scene.server.in_flight) > 0
-        )
+        await scene.server.until(lambda: len(scene.server.applied if applies_first else scene.server.in_flight) > 0)
         assert len(scene.server.applied) == (2 if applies_first else 0)
         await wire.answer()
         assert asyncio.get_running_loop().time() - scene.server.times[0] >= 0.02

@@ -1,0 +1,119 @@
+"""Where attempts wait for a slot, and in an outage for their turn to probe."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import anyio
+
+from bulk_update.errors import BulkUpdateError, OutageOutlasted
+from bulk_update.model import Halted
+from bulk_update.pure.concurrency import Concurrency
+from bulk_update.pure.retrying import Backoff, Chance, Health, RetryBudget
+
+
+class Stopping(Protocol):
+    """Ask for the end of the run, and be interrupted by it."""
+
+    def request(self, reason: BulkUpdateError | None = None) -> None:
+        """Stop the run in good order."""
+
+    def interrupts(self) -> AbstractContextManager[None]:
+        """Let a stop interrupt the block, which then raises `Halted`."""
+
+
+class Gate:
+    """Let attempts pass: as many at once as `concurrency` allows, and one at a time while nothing succeeds.
+
+    `give_up_after`: seconds for which nothing may succeed before the run stops. Times are the event loop's.
+    """
+
+    def __init__(
+        self, health: Health, concurrency: Concurrency, stop: Stopping, chance: Chance, give_up_after: float
+    ) -> None:
+        self._health = health
+        self._concurrency = concurrency
+        self._stop = stop
+        self._chance = chance
+        self._give_up_after = give_up_after
+        self._backoff = Backoff()
+        self._budget = RetryBudget()
+        self._passing = 0
+        self._room = asyncio.Condition()
+        self._probe = asyncio.Lock()
+        self._failed_probes = 0
+
+    @contextlib.asynccontextmanager
+    async def pass_through(self, *, is_retry: bool) -> AsyncIterator[None]:
+        """Hold a slot for one attempt."""
+        async with contextlib.AsyncExitStack() as stack:
+            with self._stop.interrupts():
+                is_probe = await self._enter(stack, is_retry=is_retry)
+            yield
+            self._failed_probes = self._failed_probes + 1 if is_probe and self._health.is_outage else 0
+
+    def answered(self, seconds: float) -> None:
+        """Note how long an answer took: what is enough at once depends on it."""
+        self._concurrency.answered(seconds)
+
+    def check_patience(self) -> None:
+        """Stop the run when nothing has succeeded for too long."""
+        since = self._health.failing_since
+        if since is None or asyncio.get_running_loop().time() < since + self._give_up_after:
+            return
+        self._stop.request(
+            OutageOutlasted(
+                f"nothing has succeeded for {self._give_up_after / 60:g} minutes (--give-up-after); no row was given "
+                "up. Run the same command again when the API is back"
+            )
+        )
+        raise Halted
+
+    async def _enter(self, stack: contextlib.AsyncExitStack, *, is_retry: bool) -> bool:
+        if is_retry:
+            await self._spend_retry()
+        else:
+            self._budget.earn()
+        while True:
+            is_probe = self._health.is_outage
+            if is_probe:
+                await stack.enter_async_context(self._probe)
+                await self._wait_to_probe()
+                is_probe = self._health.is_outage
+            await stack.enter_async_context(self._slot())
+            if is_probe or not self._health.is_outage:
+                return is_probe
+            # The outage began while this one waited for its slot.
+            await stack.aclose()
+
+    @contextlib.asynccontextmanager
+    async def _slot(self) -> AsyncIterator[None]:
+        async with self._room:
+            while self._passing >= self._concurrency.limit:
+                await self._room.wait()
+            self._passing += 1
+        try:
+            yield
+        finally:
+            self._passing -= 1
+            with anyio.CancelScope(shield=True):
+                async with self._room:
+                    self._room.notify(1 + max(0, self._concurrency.limit - self._passing))
+
+    async def _spend_retry(self) -> None:
+        now = asyncio.get_running_loop().time
+        while not self._health.is_outage and (wait := self._budget.spend(now())) > 0:
+            await anyio.sleep(wait)
+
+    async def _wait_to_probe(self) -> None:
+        """Wait between probes, longer each time; give up when the outage has lasted too long."""
+        since = self._health.failing_since
+        if since is None:
+            return
+        now = asyncio.get_running_loop().time()
+        delay = self._backoff.delay(self._failed_probes + 1, self._chance)
+        await anyio.sleep(max(0.0, min(delay, since + self._give_up_after - now)))
+        if self._health.is_outage:
+            self.check_patience()

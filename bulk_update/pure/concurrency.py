@@ -1,0 +1,53 @@
+"""How many requests are enough at once: what the rate needs at the latency seen, and no more."""
+
+import math
+from typing import Final
+
+_SPARE: Final = 2.0
+"""How many times what Little's law asks for: latency varies."""
+
+_FIRST: Final = 4
+"""Requests at once to begin with, where no rate tells how many are needed."""
+
+_SLOWER: Final = 2.0
+"""How many times its best the latency may be for the number to grow."""
+
+_MEMORY: Final = 0.1
+
+
+class Concurrency:
+    """Follow the need. `most`: never more. `per_second`: the rate, None without one.
+
+    Latency that rises only stops growth; it never lowers the number, which would drift.
+    """
+
+    def __init__(self, most: int, per_second: float | None) -> None:
+        self._most = most
+        self._per_second = per_second
+        self._latency: float | None = None
+        self._best = math.inf
+        self.limit = most if per_second is not None else min(most, _FIRST)
+        """Requests at once."""
+
+    def allow(self, per_second: float | None) -> None:
+        """Follow another rate."""
+        self._per_second = per_second
+        self._follow()
+
+    def answered(self, seconds: float) -> None:
+        """Note how long an answer took."""
+        self._best = min(self._best, seconds)
+        before = self._latency
+        self._latency = seconds if before is None else before + _MEMORY * (seconds - before)
+        self._follow()
+
+    def _follow(self) -> None:
+        if self._latency is None:
+            return
+        if self._per_second is None:
+            if self._latency <= _SLOWER * max(self._best, 0.001):
+                self.limit = min(self._most, self.limit + 1)
+            return
+        # Those that wait for their turn hold a slot as well, so there is always one more than is needed.
+        need = math.ceil(_SPARE * self._per_second * self._latency) + 1
+        self.limit = min(self._most, max(2, need))

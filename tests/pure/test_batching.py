@@ -1,0 +1,519 @@
+import random
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from bulk_update.model import Batch, Change
+from bulk_update.pure.batching import Batcher
+from bulk_update.pure.group import Limits
+from bulk_update.pure.wire import encode_request
+
+
+class MemoryOverflow:
+    """Keep chunks in memory; from the `room`-th on there is no room."""
+
+    def __init__(self, room: float = float("inf")) -> None:
+        self.room = room
+        self.chunks: dict[int, bytes] = {}
+        self.stored = 0
+
+    def store(self, chunk: bytes) -> int:
+        if self.stored >= self.room:
+            raise OSError(28, "no space left on device")
+        self.stored += 1
+        self.chunks[self.stored] = chunk
+        return self.stored
+
+    def load(self, place: int) -> bytes:
+        return self.chunks.pop(place)
+
+
+def change(identifier: str = "a", line: int = 1, organization: str = "org", size: int = 0) -> Change:
+    """Make a change whose activity is so many bytes longer than it must be."""
+    activity = b'{"id":"%s","entityData":"%s"}' % (identifier.encode(), b"x" * size)
+    return Change(organization, identifier, line, 0, line * 7, 2, activity, "failed" if line % 3 else "", line % 2 > 0)
+
+
+def changes(ids: Iterable[str], organization: str = "org", size: int = 0) -> list[Change]:
+    return [change(identifier, line, organization, size) for line, identifier in enumerate(ids, 1)]
+
+
+def numbered(count: int) -> list[str]:
+    return [f"id-{number:06}" for number in range(count)]
+
+
+def take_all(batcher: Batcher, *, release: bool = True) -> list[Batch]:
+    """Take batches until none may leave."""
+    taken = []
+    while (batch := batcher.take()) is not None:
+        taken.append(batch)
+        if release:
+            batcher.release(batch.organization, [row.id for row in batch.changes])
+    return taken
+
+
+def lines_of(batches: Iterable[Batch]) -> list[list[int]]:
+    return [[row.line for row in batch.changes] for batch in batches]
+
+
+def next_fit(rows: Sequence[Change], limits: Limits) -> int:
+    """Count the requests for rows of one organization that leave in order: no count is smaller."""
+    requests, batch = 0, list[Change]()
+    for row in rows:
+        body = len(encode_request(Batch(row.organization, [*batch, row])))
+        if batch and (len(batch) == limits.count or body > limits.body):
+            batch = []
+        requests += not batch
+        batch.append(row)
+    return requests
+
+
+def is_back_to_nothing(batcher: Batcher) -> bool:
+    """Tell whether the batcher believes that it holds nothing, and holds nothing."""
+    accounts = (batcher._used, batcher._held, batcher.rows, batcher.ready)  # noqa: SLF001
+    places = (batcher._groups, batcher._leaving, batcher._parked)  # noqa: SLF001
+    return accounts == (0, 0, 0, 0) and not any(places)
+
+
+# -------------------------------------------------------------------------------------- whatever may happen
+
+
+class Course:
+    """Drive a batcher at random, as a reader and senders would, and hold it to its promises."""
+
+    def __init__(self, rows: Sequence[Change], limits: Limits, overflow: MemoryOverflow | None, chance: random.Random) -> None:
+        self.batcher = Batcher(limits, overflow)
+        self.limits = limits
+        self.chance = chance
+        self.to_add = deque(rows)
+        self.expected: defaultdict[tuple[str, str], deque[Change]] = defaultdict(deque)
+        for row in rows:
+            self.expected[row.organization, row.id].append(row)
+        self.added = 0
+        self.out: dict[tuple[str, str], Change] = {}
+        self.taken = 0
+        self.resting: set[str] = set()
+
+    def run(self, steps: Sequence[Callable[["Course"], None]]) -> None:
+        while self.to_add:
+            self.chance.choice(steps)(self)
+            if self.batcher.is_full():
+                self.unblock()
+        self.batcher.close()
+        while self.taken < self.added:
+            self.chance.choice([Course.take, Course.release, *steps])(self)
+            self.must_go_on()
+        for organization in [*self.resting]:
+            self.batcher.resume(organization)
+        while self.out:
+            self.release()
+        assert not any(self.expected.values())
+        assert self.batcher.take() is None
+        assert is_back_to_nothing(self.batcher)
+
+    def add(self) -> None:
+        """Add what comes next, unless there is no use in it."""
+        if self.batcher.is_full():
+            return
+        block = [self.to_add.popleft() for _ in range(min(len(self.to_add), self.chance.choice([1, 2, 7])))]
+        self.batcher.add(block)
+        self.added += len(block)
+
+    def take(self) -> None:
+        batch = self.batcher.take()
+        if batch is None:
+            return
+        assert batch.changes
+        assert batch.organization not in self.resting
+        assert len(batch.changes) <= self.limits.count
+        assert len(batch.changes) == 1 or len(encode_request(batch)) <= self.limits.body
+        ids = [row.id for row in batch.changes]
+        assert len(set(ids)) == len(ids), "an id twice in one batch"
+        for row in batch.changes:
+            assert row.organization == batch.organization
+            assert (row.organization, row.id) not in self.out, "an id in two batches under way"
+            assert row == self.expected[row.organization, row.id].popleft(), "out of order, or twice"
+            self.out[row.organization, row.id] = row
+        self.taken += len(ids)
+        assert self.batcher.rows == self.added - self.taken
+
+    def release(self) -> None:
+        """Let some of the rows of an organization that are out be final."""
+        if not self.out:
+            return
+        organization = self.chance.choice([*self.out])[0]
+        ids = [identifier for name, identifier in self.out if name == organization]
+        final = self.chance.sample(ids, self.chance.randint(1, len(ids)))
+        for identifier in final:
+            del self.out[organization, identifier]
+        self.batcher.release(organization, final)
+
+    def leave_early(self) -> None:
+        self.batcher.leave_early()
+
+    def rest(self) -> None:
+        if self.out:
+            organization = self.chance.choice([*self.out])[0]
+            self.batcher.rest(organization)
+            self.resting.add(organization)
+
+    def resume(self) -> None:
+        if self.resting:
+            organization = self.chance.choice(sorted(self.resting))
+            self.resting.discard(organization)
+            self.batcher.resume(organization)
+
+    def unblock(self) -> None:
+        """Go on when nothing is added any more, as the senders alone would."""
+        while self.batcher.is_full():
+            self.must_go_on()
+
+    def must_go_on(self) -> None:
+        """Take what may leave; where nothing may, something is out whose end lets others leave."""
+        before = self.taken
+        self.take()
+        if self.taken > before or self.taken == self.added:
+            return
+        if self.out:
+            self.release()
+        else:
+            assert self.resting, "nothing may leave, and nothing is out: a deadlock"
+            self.resume()
+
+
+STEPS = (Course.add, Course.add, Course.take, Course.take, Course.release, Course.leave_early)
+TROUBLED = (*STEPS, Course.rest, Course.resume)
+
+
+@st.composite
+def rows_of_few_names(draw: st.DrawFn) -> list[Change]:
+    """Draw changes with names that repeat."""
+    organizations = draw(st.sampled_from(["o", "op", "opé", "o\x01\x02"]))
+    ids = draw(st.sampled_from(["a", "abc", "abcdefghijklmnop"]))
+    names = draw(st.lists(st.tuples(st.sampled_from(organizations), st.sampled_from(ids)), max_size=60))
+    sizes = draw(st.sampled_from([[0], [0, 1, 2], [0, 30, 90]]))
+    return [
+        change(identifier, line, organization, sizes[line * 5 % len(sizes)])
+        for line, (organization, identifier) in enumerate(names, 1)
+    ]
+
+
+LIMITS = st.builds(
+    Limits,
+    count=st.sampled_from([1, 2, 3, 5, 100]),
+    body=st.sampled_from([200, 201, 260, 400, 100_000]),
+    buffer=st.sampled_from([0, 400, 1000, 3000, 100_000]),
+)
+OVERFLOWS = st.sampled_from([None, 0, 1, 3, float("inf"), float("inf")]).map(
+    lambda room: None if room is None else MemoryOverflow(room)
+)
+
+
+@settings(max_examples=600)
+@given(rows_of_few_names(), LIMITS, OVERFLOWS, st.sampled_from([STEPS, TROUBLED]), st.integers(0, 2**32))
+@example([change("a", line) for line in range(1, 6)], Limits(), None, STEPS, 0)
+@example([change("a", line) for line in range(1, 40)], Limits(buffer=1000), None, (Course.add, Course.take), 0)
+def test_every_change_leaves_once_in_order_and_within_the_limits(
+    rows: list[Change],
+    limits: Limits,
+    overflow: MemoryOverflow | None,
+    steps: tuple[Callable[[Course], None], ...],
+    seed: int,
+) -> None:
+    Course(rows, limits, overflow, random.Random(seed)).run(steps)
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.sampled_from("abc"), max_size=80),
+    st.sampled_from([[0], [0, 40], [3, 0, 90, 150]]),
+    LIMITS.filter(lambda limits: limits.body > 250),
+    st.booleans(),
+    st.integers(0, 2**32),
+)
+def test_the_requests_are_the_fewest_with_an_overflow_or_room_enough(
+    organizations: list[str], sizes: list[int], limits: Limits, has_overflow: bool, seed: int
+) -> None:
+    rows = [
+        change(f"id-{line}", line, organization, sizes[line % len(sizes)])
+        for line, organization in enumerate(organizations, 1)
+    ]
+    if not has_overflow:
+        limits = Limits(limits.count, limits.body)
+    chance = random.Random(seed)
+    batcher = Batcher(limits, MemoryOverflow() if has_overflow else None)
+    batches = []
+    for row in rows:
+        batcher.add([row])
+        if chance.random() < 0.3 and (batch := batcher.take()) is not None:
+            batches.append(batch)
+            batcher.release(batch.organization, [row.id for row in batch.changes])
+    batcher.close()
+    batches += take_all(batcher)
+    best = sum(next_fit([row for row in rows if row.organization == name], limits) for name in "abc")
+    assert len(batches) == best
+    assert is_back_to_nothing(batcher)
+
+
+# -------------------------------------------------------------------------------------------- what is full
+
+
+def test_a_batch_leaves_when_it_is_full_by_count() -> None:
+    batcher = Batcher(Limits(count=3))
+    batcher.add(changes("ab"))
+    assert batcher.take() is None
+    batcher.add([change("c", 3)])
+    assert (batcher.ready, batcher.rows) == (1, 3)
+    assert lines_of(take_all(batcher)) == [[1, 2, 3]]
+    assert (batcher.ready, batcher.rows) == (0, 0)
+
+
+@pytest.mark.parametrize("organization", ["o", "org-1", "é", "😀", "\x01", "\x00\x1f\x7f", '"\\', "\u2028" * 40])
+@pytest.mark.parametrize("rows", [1, 2, 3, 10])
+def test_a_body_is_full_to_the_byte(organization: str, rows: int) -> None:
+    full = changes(numbered(rows), organization, size=11)
+    body = len(encode_request(Batch(organization, full)))
+    more = [*full, change("last", 99, organization)]
+    batcher = Batcher(Limits(body=body))
+    batcher.add(more)
+    batcher.close()
+    assert [len(encode_request(batch)) for batch in take_all(batcher)][0] == body
+    batcher = Batcher(Limits(body=body - 1))
+    batcher.add(full)
+    batcher.close()
+    sizes = [len(batch.changes) for batch in take_all(batcher)]
+    assert sizes == ([rows - 1, 1] if rows > 1 else [1])
+
+
+def test_a_row_that_is_too_large_alone_travels_alone() -> None:
+    batcher = Batcher(Limits(body=200))
+    batcher.add([change("a", 1), change("b", 2, size=500), change("c", 3)])
+    batcher.close()
+    assert lines_of(take_all(batcher)) == [[1], [2], [3]]
+
+
+def test_an_organization_whose_name_alone_is_too_large_ends_too() -> None:
+    batcher = Batcher(Limits(body=200))
+    batcher.add([change("a", 1, "o" * 300), change("b", 2, "o" * 300)])
+    batcher.close()
+    assert lines_of(take_all(batcher)) == [[1], [2]]
+    assert is_back_to_nothing(batcher)
+
+
+def test_smaller_bodies_are_made_after_larger_ones_were_refused() -> None:
+    batcher = Batcher(Limits(count=10, body=1000))
+    batcher.add(changes(numbered(8), size=20))
+    batcher.lower_body(300)
+    batcher.add([change("last", 9)])
+    batcher.close()
+    batches = take_all(batcher)
+    assert all(len(encode_request(batch)) <= 300 for batch in batches)
+    assert [line for lines in lines_of(batches) for line in lines] == [*range(1, 10)]
+    batcher.lower_body(2000)
+    batcher.add(changes(numbered(8), size=20))
+    batcher.close()
+    assert all(len(encode_request(batch)) <= 300 for batch in take_all(batcher)), "a body never grows again"
+
+
+# --------------------------------------------------------------------------------------- the same id again
+
+
+def test_a_later_change_waits_until_the_earlier_one_is_final() -> None:
+    batcher = Batcher(Limits(count=2))
+    batcher.add([change("a", 1), change("b", 2), change("a", 3), change("c", 4)])
+    assert lines_of(take_all(batcher, release=False)) == [[1, 2]]
+    batcher.add([change("d", 5)])
+    assert lines_of(take_all(batcher, release=False)) == [[4, 5]]
+    batcher.release("org", ["b"])
+    assert batcher.take() is None
+    batcher.release("org", ["a"])
+    batcher.close()
+    assert lines_of(take_all(batcher, release=False)) == [[3]]
+
+
+@pytest.mark.parametrize("times", [2, 3, 4, 50])
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("count", [1, 2, 100])
+def test_many_changes_to_one_activity_leave_one_after_the_other(times: int, closed: bool, count: int) -> None:  # noqa: FBT001
+    batcher = Batcher(Limits(count=count, buffer=0))
+    batcher.add(changes("a" * times))
+    batches = take_all(batcher) if not closed else []
+    batcher.close()
+    batches += take_all(batcher)
+    assert lines_of(batches) == [[line] for line in range(1, times + 1)]
+    assert is_back_to_nothing(batcher)
+
+
+def test_a_change_that_comes_while_earlier_ones_are_held_goes_behind_them() -> None:
+    batcher = Batcher(Limits(count=2))
+    batcher.add([change("a", 1), change("b", 2), change("a", 3), change("a", 4), change("c", 5)])
+    first = batcher.take()
+    assert first is not None
+    batcher.release("org", ["a", "b"])
+    batcher.add([change("a", 6), change("d", 7)])
+    batcher.close()
+    lines = lines_of(take_all(batcher))
+    assert [line for line in [line for batch in lines for line in batch] if line in {3, 4, 6}] == [3, 4, 6]
+
+
+def test_the_same_id_of_two_organizations_is_two_activities() -> None:
+    batcher = Batcher(Limits(count=1))
+    batcher.add([change("a", 1, "one"), change("a", 2, "two")])
+    assert lines_of(take_all(batcher, release=False)) == [[1], [2]]
+
+
+def test_held_rows_fill_the_buffer_and_the_senders_alone_empty_it() -> None:
+    batcher = Batcher(Limits(buffer=10_000))
+    added = 0
+    while not batcher.is_full():
+        batcher.add([change("a", added)])
+        added += 1
+    assert added < 40
+    lines = []
+    while batcher.is_full():
+        batch = batcher.take()
+        assert batch is not None
+        lines += [row.line for row in batch.changes]
+        batcher.release("org", ["a"])
+    assert lines == [*range(len(lines))]
+
+
+def test_a_row_that_held_ones_wait_for_is_ready_at_once_when_the_buffer_is_full() -> None:
+    """Senders are woken by what is ready: what is made ready only when they ask makes them wait."""
+    batcher = Batcher(Limits(buffer=10_000))
+    batcher.add(changes("a" * 60))
+    assert batcher.is_full()
+    for _ in range(10):
+        assert batcher.ready == 1
+        assert batcher.take() is not None
+        batcher.release("org", ["a"])
+
+
+# ------------------------------------------------------------------------------------------- early and late
+
+
+def test_the_group_that_has_waited_longest_leaves_early() -> None:
+    batcher = Batcher(Limits(count=2))
+    batcher.add([change("a", 1, "one"), change("a", 2, "two"), change("b", 3, "one"), change("c", 4, "one")])
+    assert lines_of(take_all(batcher)) == [[1, 3]]
+    batcher.leave_early()
+    assert lines_of(take_all(batcher)) == [[2]]
+    batcher.leave_early()
+    assert lines_of(take_all(batcher)) == [[4]]
+    batcher.leave_early()
+    assert batcher.take() is None
+
+
+def test_nothing_leaves_early_by_itself() -> None:
+    batcher = Batcher(Limits(count=3))
+    batcher.add(changes("ab"))
+    assert batcher.take() is None
+    batcher.close()
+    assert lines_of(take_all(batcher)) == [[1, 2]]
+
+
+def test_an_organization_that_rests_holds_up_no_other() -> None:
+    batcher = Batcher(Limits(count=1))
+    batcher.add([change("a", 1, "one"), change("b", 2, "one"), change("a", 3, "two")])
+    first = batcher.take()
+    assert first is not None
+    batcher.rest("one")
+    batcher.add([change("c", 4, "one"), change("b", 5, "two")])
+    assert lines_of(take_all(batcher)) == [[3], [5]]
+    batcher.leave_early()
+    batcher.close()
+    assert batcher.take() is None
+    assert batcher.rows == 2
+    batcher.resume("one")
+    batcher.release("one", ["a"])
+    assert lines_of(take_all(batcher)) == [[2], [4]]
+    assert is_back_to_nothing(batcher)
+
+
+@pytest.mark.parametrize("organization", ["other", "never seen"])
+def test_resting_and_going_on_of_an_organization_without_rows_is_nothing(organization: str) -> None:
+    batcher = Batcher(Limits(count=1))
+    batcher.resume(organization)
+    batcher.rest(organization)
+    batcher.resume(organization)
+    batcher.add([change("a", 1, organization)])
+    assert lines_of(take_all(batcher)) == [[1]]
+
+
+# ------------------------------------------------------------------------------------------------- memory
+
+
+@pytest.mark.parametrize("room", [float("inf"), 0, 7])
+def test_memory_is_bounded(room: float) -> None:
+    """Rows that wait in memory, whether the overflow has room, none, or runs out of it."""
+    overflow = MemoryOverflow(room)
+    limits = Limits(count=50, buffer=200_000)
+    batcher = Batcher(limits, overflow)
+    most = 0
+    for line in range(20_000):
+        batcher.add([change(f"id-{line}", line, f"org-{line * 7919 % 300}", size=100)])
+        most = max(most, batcher._used)  # noqa: SLF001
+        while batcher.ready > 32 and (batch := batcher.take()) is not None:
+            batcher.release(batch.organization, [row.id for row in batch.changes])
+    assert most <= limits.buffer * 1.25 + 1000
+    batcher.close()
+    take_all(batcher)
+    assert is_back_to_nothing(batcher)
+    assert not overflow.chunks
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_rows_that_came_while_their_organization_rested_come_back_little_by_little(closed: bool) -> None:  # noqa: FBT001
+    batcher = Batcher(Limits(count=5, buffer=100_000), MemoryOverflow())
+    batcher.add(changes(numbered(5)))
+    assert batcher.take() is not None
+    batcher.rest("org")
+    rows = [change(f"later-{line}", line, size=100) for line in range(20_002)]
+    batcher.add(rows)
+    if closed:
+        batcher.close()
+    assert batcher.ready == 0
+    batcher.resume("org")
+    lines = []
+    while (batch := batcher.take()) is not None:
+        assert batcher.ready < 100
+        assert batcher._used < 150_000  # noqa: SLF001
+        lines += [row.line for row in batch.changes]
+        batcher.release("org", [row.id for row in batch.changes])
+    assert lines == [*range(20_002 if closed else 20_000)]
+
+
+def test_rows_come_back_from_the_overflow_as_they_were() -> None:
+    batcher = Batcher(Limits(count=100, buffer=3000), MemoryOverflow())
+    rows = changes(numbered(99), "é\x00")
+    batcher.add(rows)
+    batcher.close()
+    assert [row for batch in take_all(batcher) for row in batch.changes] == rows
+
+
+def zipf_rows(rows: int, organizations: int) -> list[Change]:
+    """Draw rows whose organizations follow Zipf's law with the exponent 1.1 (TRAPS, Batching)."""
+    chance = random.Random(20_240)
+    weights = [*accumulate(1 / rank**1.1 for rank in range(1, organizations + 1))]
+    names = chance.choices([f"org-{rank}" for rank in range(organizations)], cum_weights=weights, k=rows)
+    activity = b'{"id":"activity-000001","actionIcon":"https://example.com/icon.svg"}'
+    return [Change(name, f"a{line}", line, 0, 0, 32, activity) for line, name in enumerate(names)]
+
+
+@pytest.mark.parametrize(("has_overflow", "most"), [(True, 1.0), (False, 2.25)])
+def test_interleaved_organizations_cost_few_requests(has_overflow: bool, most: float) -> None:  # noqa: FBT001
+    rows = zipf_rows(200_000, 5_000)
+    room = 20_000 * (len(rows[0].activity) + 301) + 5_000 * 500
+    batcher = Batcher(Limits(buffer=room), MemoryOverflow() if has_overflow else None)
+    requests = 0
+    for begin in range(0, len(rows), 500):
+        batcher.add(rows[begin : begin + 500])
+        requests += len(take_all(batcher))
+    batcher.close()
+    requests += len(take_all(batcher))
+    best = sum(-(-count // 100) for count in Counter(row.organization for row in rows).values())
+    assert best <= requests <= most * best
