@@ -74,6 +74,11 @@ class _Listener:
     def __init__(self, on_outcomes: Callable[[Sequence[Outcome]], None] | None) -> None:
         self._on_outcomes = on_outcomes
 
+    @property
+    def wants_outcomes(self) -> bool:
+        """Tell whether somebody takes them."""
+        return self._on_outcomes is not None
+
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Pass on rows that have their result."""
         if self._on_outcomes is not None:

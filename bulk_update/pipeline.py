@@ -102,7 +102,9 @@ class Run:
         )
         self._results = ResultWriter(stage.begin.inputs)
         self._health = Health()
-        self._concurrency = Concurrency(plan.persistence.concurrency, None if plan.rate is None else plan.rate.per_second)
+        self._concurrency = Concurrency(
+            plan.persistence.concurrency, None if plan.rate is None else plan.rate.per_second
+        )
         self._pace = Pace(plan.rate, plan.organization_rate, chance=stage.chance, explores=plan.explores)
         self._sender = self._make_sender()
 

@@ -35,6 +35,9 @@ class Recorder(Protocol):
 class Pacing(Protocol):
     """Keep the rates, and the pace that the server allows."""
 
+    def is_slowed(self, organization: str) -> bool:
+        """Tell whether the organization has a pace of its own to wait for."""
+
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
 
@@ -57,8 +60,11 @@ class Pacing(Protocol):
 class Passage(Protocol):
     """Let attempts pass, as many at once as is right."""
 
-    def pass_through(self, *, is_retry: bool) -> contextlib.AbstractAsyncContextManager[None]:
-        """Hold a slot for one attempt."""
+    async def enter(self, *, is_retry: bool) -> bool:
+        """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
+
+    def leave(self, *, is_probe: bool) -> None:
+        """Give the slot back."""
 
     def answered(self, seconds: float) -> None:
         """Note how long an answer took."""
@@ -73,7 +79,7 @@ class Stopping(Protocol):
     def request(self, reason: BulkUpdateError | None = None) -> None:
         """Stop the run in good order."""
 
-    def interrupts(self) -> contextlib.AbstractContextManager[None]:
+    def interrupts(self) -> contextlib.AbstractContextManager[object]:
         """Let a stop interrupt the block, which then raises `Halted`."""
 
 

@@ -215,7 +215,7 @@ def _add_batches(parser: _Parser) -> None:
 def _add_rates(parser: _Parser) -> None:
     parser.add_argument(
         "--rate",
-        metavar="N[/s|/m|/h]|none",
+        metavar="N[/s|/m|/h]|none|auto",
         default="5/s",
         help="requests in any second (minute, hour), at most, retries included [5/s]",
     )

@@ -30,6 +30,8 @@ class _Voice:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
 
+    wants_outcomes = False
+
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Say nothing of single rows."""
 

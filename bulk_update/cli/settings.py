@@ -22,6 +22,8 @@ from bulk_update.pure.pacing import Rate
 from bulk_update.pure.quantities import parse_duration, parse_rate, parse_size, parse_whole
 from bulk_update.reading import Inputs
 
+AUTO: Final = "auto"
+DEFAULT_RATE: Final = "5/s"
 DEFAULT_URL: Final = "https://api.velt.dev"
 
 T = TypeVar("T")
@@ -62,8 +64,8 @@ def read_limits(options: argparse.Namespace) -> Limits:
 
 
 def read_rate(options: argparse.Namespace) -> Rate | None:
-    """Make the rate of the word that gives it."""
-    return _option("--rate", parse_rate, options.rate)
+    """Make the rate of the word that gives it; `auto` begins with the default."""
+    return _option("--rate", parse_rate, DEFAULT_RATE if options.rate == AUTO else options.rate)
 
 
 def _plan(options: argparse.Namespace) -> Plan:
@@ -71,6 +73,7 @@ def _plan(options: argparse.Namespace) -> Plan:
     return Plan(
         limits=read_limits(options),
         rate=read_rate(options),
+        explores=options.rate == AUTO,
         organization_rate=_option("--organization-rate", parse_rate, options.organization_rate),
         persistence=Persistence(
             _option("--concurrency", lambda text: parse_whole(text, 1, 1_000), options.concurrency),

@@ -31,6 +31,10 @@ class MaxFailures:
 class Observer(Protocol):
     """See what happens in a run. `outcomes` and `notice` are called from the event loop and return at once."""
 
+    @property
+    def wants_outcomes(self) -> bool:
+        """Tell whether `outcomes` does something."""
+
     def outcomes(self, outcomes: Sequence[Outcome]) -> None:
         """Take rows that have just got their result; it is on disk."""
 
@@ -72,19 +76,17 @@ class Books:
     def settled(self, settled: Settled) -> None:
         """Count rows whose results are on disk."""
         tally = self._tally
-        fresh = sum(not change.was for change in settled.updated)
-        tally.settle(Status.UPDATED, fresh)
-        if fresh < len(settled.updated):
-            for change in settled.updated:
-                if change.was:
-                    self._replace(change, Status.UPDATED)
+        replaced = [change for change in settled.updated if change.was]
+        tally.settle(Status.UPDATED, len(settled.updated) - len(replaced))
+        for change in replaced:
+            self._replace(change, Status.UPDATED)
         for change, status, error in settled.others:
             self._count(change, status, error)
         self._release(settled.organization, [change.id for change in settled.updated])
         self._release_others(settled)
         self._say_if_all_failed(settled)
         self._check_failures()
-        if self._observer is not None:
+        if self._observer is not None and self._observer.wants_outcomes:
             self._observer.outcomes(_outcomes(settled))
 
     def invalid(self, rows: Sequence[Invalid]) -> None:

@@ -1,8 +1,7 @@
 """Where attempts wait for a slot, and in an outage for their turn to probe."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
+from collections import deque
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -20,7 +19,7 @@ class Stopping(Protocol):
     def request(self, reason: BulkUpdateError | None = None) -> None:
         """Stop the run in good order."""
 
-    def interrupts(self) -> AbstractContextManager[None]:
+    def interrupts(self) -> AbstractContextManager[object]:
         """Let a stop interrupt the block, which then raises `Halted`."""
 
 
@@ -41,18 +40,25 @@ class Gate:
         self._backoff = Backoff()
         self._budget = RetryBudget()
         self._passing = 0
-        self._room = asyncio.Condition()
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._probe = asyncio.Lock()
         self._failed_probes = 0
 
-    @contextlib.asynccontextmanager
-    async def pass_through(self, *, is_retry: bool) -> AsyncIterator[None]:
-        """Hold a slot for one attempt."""
-        async with contextlib.AsyncExitStack() as stack:
+    async def enter(self, *, is_retry: bool) -> bool:
+        """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
+        if is_retry or self._health.is_outage or self._waiting or self._passing >= self._concurrency.limit:
             with self._stop.interrupts():
-                is_probe = await self._enter(stack, is_retry=is_retry)
-            yield
-            self._failed_probes = self._failed_probes + 1 if is_probe and self._health.is_outage else 0
+                return await self._wait_to_enter(is_retry=is_retry)
+        self._budget.earn()
+        self._passing += 1
+        return False
+
+    def leave(self, *, is_probe: bool) -> None:
+        """Give the slot back."""
+        if is_probe:
+            self._failed_probes = self._failed_probes + 1 if self._health.is_outage else 0
+            self._probe.release()
+        self._give_slot_back()
 
     def answered(self, seconds: float) -> None:
         """Note how long an answer took: what is enough at once depends on it."""
@@ -71,7 +77,7 @@ class Gate:
         )
         raise Halted
 
-    async def _enter(self, stack: contextlib.AsyncExitStack, *, is_retry: bool) -> bool:
+    async def _wait_to_enter(self, *, is_retry: bool) -> bool:
         if is_retry:
             await self._spend_retry()
         else:
@@ -79,28 +85,49 @@ class Gate:
         while True:
             is_probe = self._health.is_outage
             if is_probe:
-                await stack.enter_async_context(self._probe)
-                await self._wait_to_probe()
-                is_probe = self._health.is_outage
-            await stack.enter_async_context(self._slot())
+                await self._probe.acquire()
+            try:
+                if is_probe:
+                    await self._wait_to_probe()
+                await self._take_slot()
+            except BaseException:
+                if is_probe:
+                    self._probe.release()
+                raise
+            if is_probe and not self._health.is_outage:
+                is_probe = False
+                self._probe.release()
             if is_probe or not self._health.is_outage:
                 return is_probe
             # The outage began while this one waited for its slot.
-            await stack.aclose()
+            self._give_slot_back()
 
-    @contextlib.asynccontextmanager
-    async def _slot(self) -> AsyncIterator[None]:
-        async with self._room:
-            while self._passing >= self._concurrency.limit:
-                await self._room.wait()
-            self._passing += 1
-        try:
-            yield
-        finally:
-            self._passing -= 1
-            with anyio.CancelScope(shield=True):
-                async with self._room:
-                    self._room.notify(1 + max(0, self._concurrency.limit - self._passing))
+    async def _take_slot(self) -> None:
+        while self._waiting or self._passing >= self._concurrency.limit:
+            turn = asyncio.get_running_loop().create_future()
+            self._waiting.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():
+                    self._wake()
+                else:
+                    self._waiting.remove(turn)
+                raise
+            if self._passing < self._concurrency.limit:
+                break
+        self._passing += 1
+
+    def _give_slot_back(self) -> None:
+        self._passing -= 1
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let as many of those that wait try as there are slots, first come, first served."""
+        room = self._concurrency.limit - self._passing
+        while self._waiting and room > 0:
+            self._waiting.popleft().set_result(None)
+            room -= 1
 
     async def _spend_retry(self) -> None:
         now = asyncio.get_running_loop().time

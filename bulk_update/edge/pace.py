@@ -85,6 +85,10 @@ class Pace:
         for age in ages:
             self._all.remember(now - age)
 
+    def is_slowed(self, organization: str) -> bool:
+        """Tell whether the organization has a pace of its own to wait for."""
+        return self._organization_rate is not None or organization in self._lanes
+
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
         lane = self._lane(organization)

@@ -237,9 +237,11 @@ class Sender:
             exchange.left = now()
             exchange.is_out = True
 
-        with self._holding_up(organization), means.stop.interrupts():
-            await means.pace.organization_turn(organization)
-        async with means.gate.pass_through(is_retry=exchange.attempts > 0):
+        if means.pace.is_slowed(organization):
+            with self._holding_up(organization), means.stop.interrupts():
+                await means.pace.organization_turn(organization)
+        is_probe = await means.gate.enter(is_retry=exchange.attempts > 0)
+        try:
             with means.stop.interrupts():
                 await means.pace.turn()
             exchange.left = began = now()
@@ -252,6 +254,8 @@ class Sender:
             if isinstance(outcome, Answer):
                 means.gate.answered(now() - began)
             return outcome, now() - exchange.left
+        finally:
+            means.gate.leave(is_probe=is_probe)
 
     async def _announce(self, exchange: _Exchange) -> None:
         """Record that the request goes out, before it does."""

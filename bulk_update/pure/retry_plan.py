@@ -5,9 +5,7 @@ input order for each activity. Of a change that a later one of its activity has 
 only the fields are sent that the later one left alone; where it left none, the row is superseded.
 """
 
-from collections import deque
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,8 +21,7 @@ _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
-@dataclass(slots=True)
-class OpenRow:
+class OpenRow(msgspec.Struct, gc=False):
     """A row to be sent again.
 
     `offset`, `size`: where its first result stands in the ledger; `last_offset`, `last_size`: its last one.
@@ -40,15 +37,16 @@ class OpenRow:
     status: Status
     overwritten: int = 0
     doubt: bool = False
-    later: set[int] | None = None
+    later: frozenset[int] | None = None
 
 
 class RetryPlan:
     """Find the rows of a ledger that are to be sent again; feed it every append, in order."""
 
     def __init__(self) -> None:
-        self._rows: dict[int, deque[OpenRow]] = {}
-        self._by_activity: dict[int, list[OpenRow]] = {}
+        # Tuples, since nearly all hold one row: there may be as many as rows that failed.
+        self._rows: dict[int, tuple[OpenRow, ...]] = {}
+        self._by_activity: dict[int, tuple[OpenRow, ...]] = {}
         self._fields: dict[int, int] = {}
 
     def fold(self, append: Append) -> None:
@@ -84,17 +82,19 @@ class RetryPlan:
             kept = row or OpenRow(offset, size, offset, size, status)
             kept.status, kept.last_offset, kept.last_size = status, offset, size
             kept.doubt |= status is Status.UNKNOWN or (line.error is not None and line.error.message.endswith(DOUBT))
-            self._rows.setdefault(key, deque()).append(kept)
-            self._by_activity.setdefault(activity, []).append(kept)
+            self._rows[key] = (*self._rows.get(key, ()), kept)
+            self._by_activity[activity] = (*self._by_activity.get(activity, ()), kept)
 
     def _close(self, key: int, activity: int) -> OpenRow | None:
         rows = self._rows.get(key)
         if not rows:
             return None
-        row = rows.popleft()
-        if not rows:
+        row = rows[0]
+        if len(rows) > 1:
+            self._rows[key] = rows[1:]
+        else:
             del self._rows[key]
-        left = [other for other in self._by_activity[activity] if other is not row]
+        left = tuple(other for other in self._by_activity[activity] if other is not row)
         if left:
             self._by_activity[activity] = left
         else:
@@ -117,7 +117,7 @@ class RetryPlan:
             self._fields[key] = fields
             if key not in self._rows:
                 for row in rows:
-                    row.later = {key} if row.later is None else row.later | {key}
+                    row.later = (row.later or frozenset()) | {key}
 
 
 def change_again(row: OpenRow, line: ResultLine, source: int) -> Change:

@@ -118,6 +118,11 @@ def _judge_success(answer: Answer, batch: Batch) -> Judgement:
 def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch) -> Judgement:
     """Look up the ids that were sent."""
     changes = batch.changes
+    find = verdicts.get
+    if len(verdicts) == len(changes) and all(
+        (verdict := find(change.id)) is not None and verdict.success for change in changes
+    ):
+        return Judgement(changes, http=answer.status)
     if len(verdicts) > len(changes) or not verdicts.keys() <= {change.id for change in changes}:
         return _nothing(batch, Trouble.UNREADABLE, answer, "an answer that names ids that were not sent")
     updated: list[Change] = []
