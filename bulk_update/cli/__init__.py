@@ -29,13 +29,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     fill_closed_descriptors()
     try:
         return _carry_out(words)
-    except BulkUpdateError as error:
-        say(f"bulk-update: {safe(str(error), LONGEST)}")
-        return error.exit_code
     except KeyboardInterrupt:
         say("bulk-update: interrupted; run the same command again")
         return 130
-    except Exception:  # noqa: BLE001 - a crash must not end in 1, which says that the run finished
+    except Exception as error:  # noqa: BLE001 - a crash must not end in 1, which says that the run finished
+        # A task group wraps what one of its tasks raised.
+        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if isinstance(error, BulkUpdateError):
+            say(f"bulk-update: {safe(str(error), LONGEST)}")
+            return error.exit_code
         say(traceback.format_exc().rstrip())
         say("bulk-update: this is a fault of bulk-update; the ledger holds what was done. Run the command again")
         return 3

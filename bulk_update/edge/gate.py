@@ -11,6 +11,7 @@ from bulk_update.errors import BulkUpdateError, OutageOutlasted
 from bulk_update.model import Halted
 from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.retrying import Backoff, Chance, Health, RetryBudget
+from bulk_update.pure.standing import format_duration
 
 
 class Stopping(Protocol):
@@ -71,7 +72,7 @@ class Gate:
             return
         self._stop.request(
             OutageOutlasted(
-                f"nothing has succeeded for {self._give_up_after / 60:g} minutes (--give-up-after); no row was given "
+                f"nothing has succeeded for {format_duration(self._give_up_after)} (--give-up-after); no row was given "
                 "up. Run the same command again when the API is back"
             )
         )
@@ -111,7 +112,7 @@ class Gate:
             except asyncio.CancelledError:
                 if turn.done() and not turn.cancelled():
                     self._wake()
-                else:
+                elif turn in self._waiting:
                     self._waiting.remove(turn)
                 raise
             if self._passing < self._concurrency.limit:
@@ -126,8 +127,11 @@ class Gate:
         """Let as many of those that wait try as there are slots, first come, first served."""
         room = self._concurrency.limit - self._passing
         while self._waiting and room > 0:
-            self._waiting.popleft().set_result(None)
-            room -= 1
+            turn = self._waiting.popleft()
+            # One that is being cancelled is so at once, and only hears of it later.
+            if not turn.done():
+                turn.set_result(None)
+                room -= 1
 
     async def _spend_retry(self) -> None:
         now = asyncio.get_running_loop().time

@@ -104,7 +104,8 @@ class Outbox:
     async def _wait(self) -> None:
         event = anyio.Event()
         self._idle.append(event)
-        with anyio.move_on_after(LINGER):
+        # Once the input has ended nothing lingers: whatever makes a batch ready wakes who waits.
+        with anyio.move_on_after(None if self._closed else LINGER):
             await event.wait()
         if not event.is_set():
             self._idle.remove(event)

@@ -388,12 +388,19 @@ class Sender:
 
     async def _renew_or_stop(self, exchange: _Exchange, judgement: Judgement, line: RequestLine) -> None:
         """Go on with other credentials where there are some; else stop the run."""
-        if judgement.trouble is Trouble.CREDENTIALS and await self._means.transport.renew(exchange.left):
-            self._means.recorder.note(encode_line(line))
-            return
-        self._close(exchange, line)
-        self._means.stop.request(_reason(judgement))
-        raise Halted
+        is_renewed = False
+        try:
+            if judgement.trouble is Trouble.CREDENTIALS:
+                is_renewed = await self._means.transport.renew(exchange.left)
+        finally:
+            # The attempt is told of also when the run is left at this very moment.
+            if is_renewed:
+                self._means.recorder.note(encode_line(line))
+            else:
+                self._close(exchange, line)
+        if not is_renewed:
+            self._means.stop.request(_reason(judgement))
+            raise Halted
 
     def _succeeded(self, exchange: _Exchange) -> None:
         self._sick.discard(exchange.batch.organization)

@@ -46,6 +46,11 @@ _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
+class _Both(msgspec.Struct, gc=False):
+    before: Raw = msgspec.field(name="from")
+    to: Raw
+
+
 class _FromTo(msgspec.Struct, gc=False):
     before: Raw | UnsetType = msgspec.field(name="from", default=UNSET)
     to: Raw | UnsetType = UNSET
@@ -64,6 +69,7 @@ class _Record(msgspec.Struct, rename="camel", forbid_unknown_fields=True, gc=Fal
 
 _decode_record: Final = msgspec.json.Decoder(_Record).decode
 _decode_pairs: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+_decode_both: Final = msgspec.json.Decoder(dict[str, _Both]).decode
 _decode_changes: Final = msgspec.json.Decoder(dict[str, _FromTo]).decode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_string: Final = msgspec.json.Decoder(str).decode
@@ -116,11 +122,10 @@ class ActivityReader:
             activity = _encode(decoded)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             return self._read_slowly(record, line, source)
-        # What the record is longer than its own content is white space, escapes or repeated keys.
-        excess = len(record) - len(activity) - len(organization) - 20
         if (
-            excess >= _SHORTEST_REPEAT
-            or len(record) >= 2 * MAX_NESTING
+            _may_repeat(record, organization, activity)
+            or (len(record) >= 2 * MAX_NESTING
+            and record.count(b"{") + record.count(b"[") > MAX_NESTING)
             or len(activity) + 6 * len(organization) + 2 + ENVELOPE > self._max_body
         ) and (refusal := self._refuse(record, organization, activity)):
             return _invalid(record, line, source, refusal)
@@ -169,13 +174,33 @@ def invalid_record(record: bytes, line: int, source: int, code: str, message: st
     return Invalid(line, source, zlib.crc32(record), None, None, code, message, record[:MAX_RAW])
 
 
+def _may_repeat(record: bytes, organization: str, activity: bytes) -> bool:
+    """Tell whether a record may name a key twice; False only when it cannot.
+
+    What a record is longer than its own content is white space, escapes or repeated keys. A repeated key has
+    two quotes that its content has not; only a quote that is written as an escape could hide that.
+    """
+    if len(record) - len(activity) - len(organization) - 20 < _SHORTEST_REPEAT:
+        return False
+    quotes = activity.count(b'"') + organization.count('"') + 4
+    return record.count(b'"') != quotes or b"\\u0022" in record
+
+
+def _check_changes(changes: Raw) -> None:
+    """Check that each field's change is an object with from or to, or both. ValueError if one is not."""
+    try:
+        _decode_both(changes)
+    except ValueError:
+        for change in _decode_changes(changes).values():
+            if change.before is UNSET and change.to is UNSET:
+                raise ValueError from None
+
+
 def _fields_set(record: _Record) -> int:
     """Check the type of each value that is there; tell which are, as a bit mask. ValueError if one is off."""
     fields = 0
     if record.changes is not UNSET:
-        for change in _decode_changes(record.changes).values():
-            if change.before is UNSET and change.to is UNSET:
-                raise ValueError
+        _check_changes(record.changes)
         fields = 1
     if record.entity_data is not UNSET:
         fields |= 2

@@ -96,7 +96,7 @@ class Paper:
     api: dict[tuple[str, str], Fields] = field(default_factory=dict)
     seen: list[Change] = field(default_factory=list)
     state: LedgerState = field(default_factory=LedgerState)
-    reader: SealedReader = field(default_factory=SealedReader)
+    seal: Seal = field(default_factory=Seal)
     steps: Iterator[int] = field(default_factory=lambda: iter(range(0)))
 
     def run(self, records: Sequence[str], verdict: Verdict = all_ok, steps: int = 1_000_000) -> "Paper":
@@ -139,8 +139,8 @@ class Paper:
 
     def _begin(self, verb: str, steps: int) -> RetryPlan:
         self.steps, self.seen = iter(range(steps)), []
-        self.state, plan, self.reader = read_back(self.ledger)
-        tail = self.reader.tail
+        self.state, plan, reader = read_back(self.ledger)
+        self.seal, tail = reader.seal, reader.tail
         if tail:
             self.ledger = self.ledger[: -len(tail)]
             self.state.mend(tail, CutLine(len(tail), "torn", TIME))
@@ -156,9 +156,8 @@ class Paper:
 
     def _append(self, lines: bytes) -> None:
         self._step()
-        text = sealed(lines, after=self.reader.seal)
-        self.reader.feed(text)
-        self.ledger += text
+        self.ledger += sealed(lines, after=self.seal)
+        self.seal = self.seal.next(lines)
 
     def _send(self, intake: Intake, rows: Sequence[Change | Invalid], verdict: Verdict) -> None:
         writer, tally = ResultWriter(["in.ndjson"]), self.state.tally

@@ -20,8 +20,10 @@ class MemoryOverflow:
         self.room = room
         self.chunks: dict[int, bytes] = {}
         self.stored = 0
+        self.asked = 0
 
     def store(self, chunk: bytes) -> int:
+        self.asked += 1
         if self.stored >= self.room:
             raise OSError(28, "no space left on device")
         self.stored += 1
@@ -54,6 +56,14 @@ def take_all(batcher: Batcher, *, release: bool = True) -> list[Batch]:
         if release:
             batcher.release(batch.organization, [row.id for row in batch.changes])
     return taken
+
+
+def start_resting(batcher: Batcher) -> None:
+    """Let the organization rest; something of it must be under way."""
+    batcher.add([change("under way", 0)])
+    batcher.leave_early()
+    assert batcher.take() is not None
+    batcher.rest("org")
 
 
 def lines_of(batches: Iterable[Batch]) -> list[list[int]]:
@@ -289,6 +299,26 @@ def test_a_body_is_full_to_the_byte(organization: str, rows: int) -> None:
     assert sizes == ([rows - 1, 1] if rows > 1 else [1])
 
 
+def test_a_batch_is_ready_as_soon_as_the_next_row_does_not_fit() -> None:
+    rows = changes(numbered(4))
+    batcher = Batcher(Limits(body=len(encode_request(Batch("org", rows[:3])))))
+    batcher.add(rows[:3])
+    assert batcher.ready == 0
+    batcher.add(rows[3:])
+    assert batcher.ready == 1
+    assert lines_of(take_all(batcher)) == [[1, 2, 3]]
+
+
+def test_many_waiting_rows_are_cut_to_the_byte() -> None:
+    rows = changes(numbered(8))
+    batcher = Batcher(Limits(body=len(encode_request(Batch("org", rows[:3])))))
+    start_resting(batcher)
+    batcher.add(rows)
+    batcher.resume("org")
+    batcher.close()
+    assert lines_of(take_all(batcher)) == [[1, 2, 3], [4, 5, 6], [7, 8]]
+
+
 def test_a_row_that_is_too_large_alone_travels_alone() -> None:
     batcher = Batcher(Limits(body=200))
     batcher.add([change("a", 1), change("b", 2, size=500), change("c", 3)])
@@ -366,6 +396,41 @@ def test_the_same_id_of_two_organizations_is_two_activities() -> None:
     assert lines_of(take_all(batcher, release=False)) == [[1], [2]]
 
 
+def test_held_rows_take_no_place_in_a_body() -> None:
+    rows = [*changes("aaa"), change("b", 4), change("c", 5)]
+    batcher = Batcher(Limits(count=3, body=len(encode_request(Batch("org", rows[:3])))))
+    batcher.add(rows)
+    assert lines_of(take_all(batcher)) == [[1, 4, 5]]
+
+
+def test_a_body_that_a_freed_row_makes_full_is_ready() -> None:
+    batcher = Batcher(Limits(count=3, body=300))
+    batcher.add([change("a", 1), change("b", 2), change("a", 3, size=150), change("c", 4)])
+    assert lines_of(take_all(batcher, release=False)) == [[1, 2, 4]]
+    batcher.add([change("d", 5, size=50)])
+    batcher.release("org", ["a"])
+    assert lines_of(take_all(batcher)) == [[3]]
+
+
+def test_batches_are_filled_past_held_rows_with_what_is_in_the_overflow() -> None:
+    batcher = Batcher(Limits(count=3, buffer=0), MemoryOverflow())
+    start_resting(batcher)
+    for row in changes("aabcde"):
+        batcher.add([row])
+    batcher.resume("org")
+    assert lines_of(take_all(batcher, release=False)) == [[1, 3, 4]]
+
+
+def test_rows_held_while_their_organization_rested_block_nothing() -> None:
+    batcher = Batcher(Limits(count=3, buffer=20_000))
+    start_resting(batcher)
+    batcher.add(changes("a" * 50))
+    assert not batcher.is_full()
+    batcher.resume("org")
+    assert batcher.is_full()
+    assert lines_of(take_all(batcher, release=False)) == [[1]]
+
+
 def test_held_rows_fill_the_buffer_and_the_senders_alone_empty_it() -> None:
     batcher = Batcher(Limits(buffer=10_000))
     added = 0
@@ -384,8 +449,8 @@ def test_held_rows_fill_the_buffer_and_the_senders_alone_empty_it() -> None:
 
 def test_a_row_that_held_ones_wait_for_is_ready_at_once_when_the_buffer_is_full() -> None:
     """Senders are woken by what is ready: what is made ready only when they ask makes them wait."""
-    batcher = Batcher(Limits(buffer=10_000))
-    batcher.add(changes("a" * 60))
+    batcher = Batcher(Limits(count=2, buffer=20_000))
+    batcher.add(changes("a" * 50))
     assert batcher.is_full()
     for _ in range(10):
         assert batcher.ready == 1
@@ -406,6 +471,14 @@ def test_the_group_that_has_waited_longest_leaves_early() -> None:
     assert lines_of(take_all(batcher)) == [[4]]
     batcher.leave_early()
     assert batcher.take() is None
+
+
+def test_an_organization_that_rests_keeps_no_other_from_leaving_early() -> None:
+    batcher = Batcher(Limits())
+    start_resting(batcher)
+    batcher.add([change("a", 1), change("b", 2, "two")])
+    batcher.leave_early()
+    assert lines_of(take_all(batcher)) == [[2]]
 
 
 def test_nothing_leaves_early_by_itself() -> None:
@@ -467,6 +540,13 @@ def test_memory_is_bounded(room: float) -> None:
 
 
 @pytest.mark.parametrize("closed", [False, True])
+def test_an_overflow_without_room_is_asked_once() -> None:
+    overflow = MemoryOverflow(room=2)
+    batcher = Batcher(Limits(buffer=2000), overflow)
+    batcher.add(changes(numbered(90)))
+    assert overflow.asked == 3
+
+
 def test_rows_that_came_while_their_organization_rested_come_back_little_by_little(closed: bool) -> None:  # noqa: FBT001
     batcher = Batcher(Limits(count=5, buffer=100_000), MemoryOverflow())
     batcher.add(changes(numbered(5)))
@@ -481,7 +561,7 @@ def test_rows_that_came_while_their_organization_rested_come_back_little_by_litt
     lines = []
     while (batch := batcher.take()) is not None:
         assert batcher.ready < 100
-        assert batcher._used < 150_000  # noqa: SLF001
+        assert batcher._used < 200_000  # noqa: SLF001
         lines += [row.line for row in batch.changes]
         batcher.release("org", [row.id for row in batch.changes])
     assert lines == [*range(20_002 if closed else 20_000)]

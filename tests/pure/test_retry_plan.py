@@ -1,0 +1,217 @@
+"""`retry` from the ledger alone: again and again, and never an older change over a newer one."""
+
+import json
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bulk_update.model import Change, RowError, Status
+from bulk_update.pure.ledger_lines import DOUBT, Append, ResultLine, ResultWriter, decode_line
+from bulk_update.pure.retry_plan import RetryPlan, change_again
+from tests.pure.paper import (
+    APPLIED_UNTOLD,
+    LOST_UNTOLD,
+    OK,
+    REFUSED,
+    Fields,
+    Paper,
+    read_back,
+    read_rows,
+    record,
+    values_of,
+)
+
+MOST_BYTES_A_FAILED_ROW = 500
+
+OLD = record("x", actionIcon="old", displayMessageTemplate="old", entityData={"n": 1})
+NEW = record("x", actionIcon="new", displayMessageTemplate="new")
+ALL = record("x", actionIcon="all", displayMessageTemplate="all", entityData=[], changes={})
+
+
+def by_icon(**words: str) -> Callable[[Change], str]:
+    """Give a verdict by what a change sets the icon to; others are updated."""
+    return lambda change: words.get(values_of(change).get("actionIcon", ""), OK)
+
+
+def again(paper: Paper) -> list[Change]:
+    """List the changes that `retry` would send or supersede."""
+    _, plan, _ = read_back(paper.ledger)
+    changes = []
+    for row in plan.rows():
+        line = decode_line(paper.ledger[row.offset : row.offset + row.size])
+        assert isinstance(line, ResultLine)
+        changes.append(change_again(row, line, 0))
+    return changes
+
+
+def test_failed_and_unknown_rows_are_sent_again_and_no_others() -> None:
+    rows = [record(name, actionIcon=name) for name in ("fine", "refused", "mute", "lost")] + ["{", record("y", no=1)]
+    paper = Paper().run(rows, by_icon(refused=REFUSED, mute=APPLIED_UNTOLD, lost=LOST_UNTOLD))
+    paper.retry(by_icon(lost=REFUSED))
+    assert [values["actionIcon"] for _, values in paper.sent] == ["refused", "mute", "lost"]
+    assert paper.counts == {"updated": 3, "failed": 1, "invalid": 2}
+    paper.retry()
+    assert [values["actionIcon"] for _, values in paper.sent] == ["lost"]
+    assert paper.counts == {"updated": 4, "invalid": 2}
+    assert paper.retry().sent == []
+
+
+def test_a_change_is_sent_again_as_it_stood_in_the_input() -> None:
+    text = '{"organizationId":"org","id":"a","entityData":{"n":18446744073709551617,"f":1.0,"u":"\\u00e9"}}'
+    paper = Paper().run([text], lambda _: REFUSED)
+    (row,) = read_rows([text])
+    assert isinstance(row, Change)
+    (change,) = again(paper)
+    assert change.activity == row.activity
+    assert (change.organization, change.id, change.check, change.fields) == ("org", "a", row.check, row.fields)
+    assert (change.line, change.was) == (1, "failed")
+
+
+def test_of_an_older_change_only_the_fields_are_sent_that_a_newer_one_left_alone() -> None:
+    paper = Paper().run([OLD, NEW], by_icon(old=REFUSED)).retry()
+    assert paper.sent == [("x", {"entityData": {"n": 1}})]
+    assert paper.counts == {"updated": 2}
+    assert paper.api["org", "x"] == {"actionIcon": "new", "displayMessageTemplate": "new", "entityData": {"n": 1}}
+
+
+def test_a_change_of_which_nothing_is_left_is_superseded() -> None:
+    paper = Paper().run([OLD, ALL], by_icon(old=REFUSED)).retry()
+    assert paper.sent == []
+    assert paper.counts == {"updated": 1, "superseded": 1}
+    assert paper.retry().counts == {"updated": 1, "superseded": 1}
+
+
+def test_a_newer_change_that_was_not_updated_takes_nothing_from_an_older_one() -> None:
+    paper = Paper().run([OLD, ALL], by_icon(old=REFUSED, all=REFUSED)).retry()
+    assert [values["actionIcon"] for _, values in paper.sent] == ["old", "all"]
+
+
+def test_a_change_of_another_activity_takes_nothing() -> None:
+    other = record("x", "org-2", actionIcon="other", displayMessageTemplate="o", entityData=1)
+    paper = Paper().run([OLD, other], by_icon(old=REFUSED)).retry()
+    assert [values["actionIcon"] for _, values in paper.sent] == ["old"]
+    assert paper.counts == {"updated": 2}
+
+
+def test_changes_of_one_activity_are_sent_again_in_input_order_though_they_failed_in_another() -> None:
+    paper = Paper().run([OLD, NEW], by_icon(old=REFUSED, new=REFUSED))
+    paper.retry(by_icon(new=REFUSED, old=REFUSED)).retry(by_icon(new=REFUSED))
+    assert [values["actionIcon"] for _, values in paper.sent] == ["old", "new"]
+
+
+def test_a_newer_change_that_is_updated_on_retry_counts_for_an_older_one_that_fails_again() -> None:
+    paper = Paper().run([OLD, NEW], by_icon(old=REFUSED, new=REFUSED)).retry(by_icon(old=REFUSED)).retry()
+    assert paper.sent == [("x", {"entityData": {"n": 1}})]
+    assert paper.api["org", "x"]["actionIcon"] == "new"
+
+
+def test_an_older_change_that_is_updated_on_retry_takes_nothing_from_a_newer_one() -> None:
+    paper = Paper().run([OLD, NEW], by_icon(old=REFUSED, new=REFUSED)).retry(by_icon(new=REFUSED)).retry()
+    assert paper.sent == [("x", {"actionIcon": "new", "displayMessageTemplate": "new"})]
+
+
+def test_the_same_row_twice_fails_and_is_retried_twice() -> None:
+    paper = Paper().run([OLD, NEW, OLD], lambda _: REFUSED).retry()
+    assert [values["actionIcon"] for _, values in paper.sent] == ["old", "new", "old"]
+    assert paper.counts == {"updated": 3}
+
+
+def test_a_change_that_toggles_back_takes_from_its_first_occurrence() -> None:
+    words = iter([REFUSED, OK, OK])
+    paper = Paper().run([OLD, NEW, OLD], lambda _: next(words)).retry()
+    assert paper.sent == []
+    assert paper.counts == {"updated": 2, "superseded": 1}
+
+
+def test_a_row_waits_while_a_newer_one_may_have_been_applied_and_has_no_result() -> None:
+    crashed = Paper().run([OLD, NEW], by_icon(old=REFUSED), steps=6)
+    assert crashed.api["org", "x"]["actionIcon"] == "new"
+    crashed.retry()
+    assert crashed.sent == []
+    assert crashed.counts == {"failed": 1, "unsent": 1}
+    crashed.run([OLD, NEW]).retry()
+    assert crashed.sent == [("x", {"entityData": {"n": 1}})]
+    assert crashed.api["org", "x"]["actionIcon"] == "new"
+
+
+def test_a_row_that_was_itself_on_its_way_is_sent_again() -> None:
+    paper = Paper().run([OLD, NEW], lambda _: REFUSED)
+    for steps in range(1, 8):
+        crashed = Paper(ledger=paper.ledger).retry(steps=steps).retry()
+        assert crashed.counts == {"updated": 2}
+        assert crashed.api["org", "x"]["actionIcon"] == "new"
+
+
+@pytest.mark.parametrize(
+    ("words", "is_doubtful"),
+    [([REFUSED], False), ([LOST_UNTOLD], True), ([LOST_UNTOLD, REFUSED], True), ([REFUSED, LOST_UNTOLD, REFUSED], True)],
+)
+def test_a_row_that_some_request_may_have_applied_says_so_for_good(words: list[str], is_doubtful: bool) -> None:
+    paper = Paper().run([OLD], lambda _: words[0])
+    for word in words[1:]:
+        paper.retry(lambda _, word=word: word)  # type: ignore[misc]
+    assert [change.doubt for change in again(paper)] == [is_doubtful]
+
+
+def test_a_refusal_that_says_it_may_have_been_applied_leaves_its_row_in_doubt() -> None:
+    (change,) = read_rows([OLD])
+    assert isinstance(change, Change)
+    error = RowError("not_updated", "Failed to update activity." + DOUBT)
+    text = ResultWriter(["in"]).result(change, Status.FAILED, error)
+    plan = RetryPlan()
+    plan.fold(Append(1, text, 0))
+    assert [row.doubt for row in plan.rows()] == [True]
+
+
+FIELD_NAMES = ("actionIcon", "displayMessageTemplate", "entityData")
+field_sets = st.sets(st.sampled_from(FIELD_NAMES), min_size=1)
+words = st.sampled_from([OK, OK, REFUSED, LOST_UNTOLD])
+
+
+@given(st.lists(field_sets, min_size=1, max_size=5), st.lists(words, max_size=30), st.lists(st.integers(1, 18), max_size=3))
+@settings(max_examples=300)
+def test_whatever_fails_and_wherever_it_breaks_off_no_older_change_stands_over_a_newer_one(
+    wanted: list[set[str]], verdicts: list[str], breaks: list[int]
+) -> None:
+    rows = [record("x", **dict.fromkeys(sorted(names), f"v{n}")) for n, names in enumerate(wanted)]
+    left = iter(verdicts)
+
+    def verdict(_: Change) -> str:
+        return next(left, OK)
+
+    paper = Paper().run(rows, verdict)
+    for steps in breaks:
+        before = dict(paper.api.get(("org", "x"), {}))
+        paper.retry(verdict, steps)
+        check_nothing_went_back(before, paper.api.get(("org", "x"), {}))
+    paper.retry(verdict).retry()
+    assert set(paper.counts) <= {"updated", "superseded"}
+    expected: Fields = {}
+    for n, names in enumerate(wanted):
+        expected |= dict.fromkeys(names, f"v{n}")
+    assert paper.api["org", "x"] == expected
+    assert paper.retry().sent == []
+    assert paper.run(rows).sent == []
+
+
+def check_nothing_went_back(before: Fields, after: Fields) -> None:
+    for name, value in before.items():
+        assert int(after[name][1:]) >= int(value[1:])
+
+
+def test_a_plan_takes_little_memory_for_each_failed_row() -> None:
+    rows = 10_000
+    changes = [row for row in read_rows([record(f"id-{n}") for n in range(rows)]) if isinstance(row, Change)]
+    writer, error = ResultWriter(["in"]), RowError("not_updated", "Failed to update activity.", 200)
+    text = b"".join(writer.result(change, Status.FAILED, error) for change in changes)
+    del changes
+    tracemalloc.start()
+    plan = RetryPlan()
+    plan.fold(Append(1, text, 0))
+    used = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert len(plan.rows()) == rows
+    assert used / rows < MOST_BYTES_A_FAILED_ROW
