@@ -295,6 +295,8 @@ class Run:
             absent=self._stage.intake.absent() if self._is_read_whole else 0,
             skipped=state.tally.skipped,
             run_seconds=round(seconds, 3),
+            retries=books.retries,
+            pushbacks=self._pace.pushbacks,
             failures=state.tally.describe_failures(),
         )
 

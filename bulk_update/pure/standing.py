@@ -33,6 +33,9 @@ _LONGEST_SPAN: Final = 3_600.0
 _NOT_YET: Final = 0.999
 """Share of a run that has rows left, at most."""
 
+_LONG_PAUSE: Final = 2.0
+"""Seconds that a pause must last to be told of."""
+
 _UNITS: Final = ((1.0, "s"), (60.0, "min"), (3_600.0, "h"))
 _LONG_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _STEPS: Final = ((60, 5), (3_600, 60), (86_400, 600), (math.inf, 3_600))
@@ -292,6 +295,8 @@ def as_event(standing: Standing) -> dict[str, object]:
         "seconds": _rounded(snapshot.seconds),
         "seconds_left": _rounded(standing.seconds_left),
         "outage_seconds": _rounded(snapshot.outage),
+        "pushbacks": snapshot.pushbacks,
+        "pause_seconds": _rounded(snapshot.pause),
         "complete": snapshot.is_read_whole,
     }
 
@@ -362,6 +367,8 @@ def _request_parts(standing: Standing) -> list[Part]:
     if snapshot.retries:
         noun = "retry" if snapshot.retries == 1 else "retries"
         parts.append(Part(f"{snapshot.retries:,} {noun}", rank=8))
+    if snapshot.pushbacks:
+        parts.append(Part(f"pushed back {snapshot.pushbacks:,} times", rank=9, tone=Tone.TROUBLE))
     if standing.in_flight:
         parts.append(Part(f"{standing.in_flight:,} in flight", rank=10, tone=Tone.ASIDE))
     return parts
@@ -386,6 +393,9 @@ def _end_parts(standing: Standing) -> list[Part]:
 
 def _hindrance_parts(snapshot: Snapshot) -> list[Part]:
     """Say what keeps the run from going on."""
+    if snapshot.outage is None and snapshot.pause >= _LONG_PAUSE:
+        pause = format_duration(snapshot.pause)
+        return [Part(f"the server asked to wait {pause}", rank=1, tone=Tone.TROUBLE, short=f"waits {pause}")]
     if snapshot.outage is None:
         return []
     # An outage may be answers as well as silence: the server may say 503 to everything.

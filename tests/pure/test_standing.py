@@ -546,6 +546,8 @@ def test_an_event_has_stable_names() -> None:
         "seconds": 600,
         "seconds_left": 236,
         "outage_seconds": None,
+        "pushbacks": 0,
+        "pause_seconds": 0.0,
         "complete": False,
     }
 
@@ -554,3 +556,13 @@ def test_an_event_of_an_unlimited_run_in_an_outage() -> None:
     event = as_event(standing_of(run_at(1, allowed=None, outage=12.3456)))
     assert event["requests_per_second_allowed"] is None
     assert event["outage_seconds"] == 12.346
+
+
+# ------------------------------------------------------------------------------------------ push-back
+
+
+def test_a_pause_that_the_server_asked_for_is_told_in_place_of_the_time_left() -> None:
+    snapshot = replace(MIDWAY.snapshot, pause=75.0, pushbacks=3)
+    told = [part.text for part in describe(replace(MIDWAY, snapshot=snapshot))]
+    assert "the server asked to wait 1 min 15 s" in told
+    assert "pushed back 3 times" in told
