@@ -33,6 +33,7 @@ from bulk_update.pure.ledger_lines import (
     decode_line,
 )
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
+from bulk_update.pure.names import readable
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.settled import SettledRows
 from bulk_update.reading import Inputs, input_rows
@@ -162,7 +163,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
     if job.source is None and first is None:
         raise LedgerError(f"{job.ledger} holds no run, so there is nothing to retry; run the main command first")
     if isinstance(job.source, Inputs):
-        inputs = [Path(name).name for name in job.source.names]
+        inputs = [readable(Path(name).name) for name in job.source.names]
     elif isinstance(job.source, Changes):
         inputs = [job.source.name]
     else:

@@ -22,7 +22,7 @@ from typing import Final, Self
 
 import anyio
 
-from bulk_update.errors import InputBroken, InputError, StoppedEarly
+from bulk_update.errors import InputBroken, InputError, NothingSent, StoppedEarly
 from bulk_update.jobs import Api, Changes, Job, Rehearsal, open_run
 from bulk_update.model import Outcome
 from bulk_update.pipeline import Ended, Plan, Run
@@ -205,9 +205,12 @@ def _left() -> StoppedEarly:
 
 
 def _summary(ended: Ended) -> Summary:
-    """Give the summary; raise what the iterable of changes has raised."""
-    if isinstance(ended.reason, InputError | InputBroken) and ended.reason.__cause__ is not None:
-        raise ended.reason.__cause__
+    """Give the summary; raise what the iterable of changes has raised, and what was found before all sending."""
+    reason = ended.reason
+    if isinstance(reason, InputError | InputBroken) and reason.__cause__ is not None:
+        raise reason.__cause__
+    if isinstance(reason, NothingSent):
+        raise reason
     return ended.summary
 
 

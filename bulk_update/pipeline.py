@@ -35,6 +35,7 @@ from bulk_update.pure.group import Limits
 from bulk_update.pure.intake import Intake
 from bulk_update.pure.ledger_lines import EndLine, ResultWriter, RunLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance, Health
 from bulk_update.pure.tally import Summary
@@ -289,7 +290,7 @@ class Run:
             requests=state.requests + books.answered,
             attempts=state.attempts + books.attempts,
             seconds=round(state.seconds + seconds, 3),
-            ledger=str(self._stage.file.path),
+            ledger=readable(str(self._stage.file.path)),
             complete=self._is_read_whole,
             in_doubt=len(self._sender.doubtful),
             absent=self._stage.intake.absent() if self._is_read_whole else 0,

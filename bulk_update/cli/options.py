@@ -79,9 +79,10 @@ def parse(words: Sequence[str]) -> argparse.Namespace | None:
 def _refuse(word: str, parser: argparse.ArgumentParser) -> NoReturn:
     """Name the option that a misspelt one was most likely meant to be."""
     known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
-    meant = nearest(word.split("=", maxsplit=1)[0], known)
-    hint = f"; did you mean {meant}?" if meant else ""
-    raise UsageError(f"unknown option {word}{hint} See {parser.prog} --help")
+    name = word.split("=", maxsplit=1)[0]  # what follows may be a secret that no option takes
+    meant = nearest(name, known)
+    hint = f"; did you mean {meant}?" if meant else "."
+    raise UsageError(f"unknown option {name}{hint} See {parser.prog} --help")
 
 
 def _parser(verb: str, description: str, epilog: str = EXIT_CODES) -> _Parser:
@@ -134,8 +135,9 @@ def _failures_parser() -> _Parser:
 
 
 def _report_parser() -> _Parser:
-    parser = _parser("report", "Tell what happened, from the ledger.")
+    parser = _parser("report", "Tell what happened, from the ledger: as text, or as a page with charts.")
     parser.add_argument("ledger", metavar="LEDGER")
+    parser.add_argument("--html", metavar="FILE", help="as a page that needs nothing else; - for standard output")
     parser.add_argument("--json", action="store_true", help="as one JSON object on standard output")
     return parser
 

@@ -1,53 +1,108 @@
-"""`report`: what happened, from the ledger alone."""
+"""`report`: what happened, from the ledger alone, as text, as JSON, or as a page."""
 
 import argparse
+import contextlib
 import json
+import os
+import stat
+import sys
+import tempfile
 from pathlib import Path
+from typing import Final
 
-from bulk_update.cli.streams import give, safe
-from bulk_update.cli.words import describe_failures
+from bulk_update.cli.streams import data_stream, give, safe, say
+from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
-from bulk_update.errors import LedgerError
-from bulk_update.model import Status
-from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.errors import LedgerError, SettingsError, UsageError
+from bulk_update.report.data import ReportData
+from bulk_update.report.facts import facts_of
+from bulk_update.report.gather import Gathering
+from bulk_update.report.page import render
+from bulk_update.report.text import describe
+
+STANDARD_OUTPUT: Final = "-"
+_PAGE_BEGINS: Final = b"<!doctype html"
 
 
 def report(options: argparse.Namespace) -> int:
     """Tell what the ledger holds; 0."""
-    state = LedgerState()
-    path = Path(options.ledger)
-    with open_ledger_for_reading(path) as file:
-        file.read(state.fold)
-    if state.run is None:
-        raise LedgerError(f"{path} holds no run")
-    counts = {status.value: rows for status, rows in state.settled.counts().items() if rows}
-    facts: dict[str, object] = {
-        "ledger": str(path),
-        "inputs": state.run.inputs,
-        "api": state.run.api,
-        "rows": len(state.settled),
-        "counts": counts,
-        "in_doubt": sum(not state.settled.has(key) for key in state.doubtful_keys()),
-        "requests": state.requests,
-        "attempts": state.attempts,
-        "seconds": round(state.seconds, 3),
-        "complete": state.complete,
-        "failures": state.tally.describe_failures(),
-    }
-    give(json.dumps(facts, ensure_ascii=False) if options.json else _describe(state, path))
+    ledger, page = Path(options.ledger), options.html
+    if page == STANDARD_OUTPUT and options.json:
+        raise UsageError("--html - and --json both go to standard output; name a file for one of them")
+    target = None if page in (None, STANDARD_OUTPUT) else _page_path(page, ledger)
+    data = _read(ledger)
+    if page == STANDARD_OUTPUT:
+        with data_stream() as stream:
+            stream.write(_page(data))
+    elif target is not None:
+        size = _write(target, _page(data))
+        say(f"wrote {safe(str(target))} ({size:,} bytes); a browser shows it, offline too")
+    is_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    if options.json:
+        give(json.dumps(facts_of(data), ensure_ascii=not is_unicode))
+    elif page is None:
+        give(describe(data, is_unicode=is_unicode))
     return 0
 
 
-def _describe(state: LedgerState, path: Path) -> str:
-    assert state.run is not None
-    counts = state.settled.counts()
-    told = ", ".join(f"{counts.get(status, 0):,} {status.value}" for status in Status if counts.get(status))
-    attempts = f" ({state.attempts:,} attempts)" if state.attempts != state.requests else ""
-    lines = [
-        f"{path}: {', '.join(safe(name) for name in state.run.inputs)} to {state.run.api}",
-        f"{len(state.settled):,} rows: {told or 'none has a result'}",
-        f"{state.requests:,} requests{attempts}, {state.seconds:.1f} s",
-        "the input was read to its end" if state.complete else "the input was not read to its end",
-    ]
-    lines += describe_failures(state.tally.describe_failures())
-    return "\n".join(lines)
+def _read(path: Path) -> ReportData:
+    gathering = Gathering()
+    with open_ledger_for_reading(path) as file:
+        tail = file.read(gathering.fold)
+    if gathering.is_empty:
+        raise LedgerError(f"{safe(str(path))} holds no run")
+    return gathering.data(str(path), len(tail))
+
+
+def _page(data: ReportData) -> bytes:
+    return render(data, WallClock().seconds()).encode()
+
+
+def _page_path(text: str, ledger: Path) -> Path:
+    """Check where the page is to go, before anything is read: what is there and is no page stays there."""
+    shown = safe(text)
+    try:
+        path = Path(text).resolve()
+        if not path.parent.is_dir():
+            raise UsageError(f"--html: there is no folder {safe(str(path.parent))}")
+        if not path.exists():
+            return path
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(f"--html: {shown} is no file that can be replaced; - is standard output")
+        if ledger.exists() and path.samefile(ledger):
+            raise UsageError(f"--html: {shown} is the ledger itself; name another file")
+        with path.open("rb") as file:
+            begin = file.read(len(_PAGE_BEGINS))
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UsageError(f"--html: {shown} cannot be used: {_words(error)}") from None
+    if begin and begin.lower() != _PAGE_BEGINS:
+        raise UsageError(f"--html: {shown} is there already and is no page; name another file, or remove it")
+    return path
+
+
+def _write(path: Path, page: bytes) -> int:
+    """Put a page in the place of what is there, whole or not at all, for its owner's eyes only."""
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=".bulk-update-", suffix=".html", dir=path.parent)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - it is open already
+                file.write(page)
+                file.flush()
+                os.fsync(descriptor)
+            Path(name).replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        raise SettingsError(f"--html: {safe(str(path))} cannot be written: {_words(error)}") from None
+    return len(page)
+
+
+def _words(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else str(error)) or type(error).__name__

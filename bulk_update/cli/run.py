@@ -1,6 +1,7 @@
 """The main job and `retry`: carry out, show, and tell how it ended."""
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -17,7 +18,7 @@ from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.edge.progress import Progress, ProgressSettings, open_progress
 from bulk_update.edge.signals import heed_signals
-from bulk_update.errors import Interrupted
+from bulk_update.errors import Interrupted, NothingSent
 from bulk_update.jobs import SANDBOX, Job, open_run
 from bulk_update.model import Outcome
 from bulk_update.pipeline import Ended
@@ -66,7 +67,14 @@ def _recorded_api(path: Path) -> str | None:
     return None if api == SANDBOX else api
 
 
+def _collect_garbage_seldom() -> None:
+    """Keep the collector from visiting again and again what lives as long as the run does."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1000)
+
+
 def _carry_out(job: Job, options: argparse.Namespace) -> int:
+    _collect_garbage_seldom()
     ended = anyio.run(_run, job, options)
     _tell(ended, job, options)
     return ended.summary.exit
@@ -99,6 +107,9 @@ async def _run(job: Job, options: argparse.Namespace) -> Ended:
 
 def _tell(ended: Ended, job: Job, options: argparse.Namespace) -> None:
     """Say how it ended: words on standard error, data on standard output."""
+    if isinstance(ended.reason, NothingSent):
+        say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")
+        return
     again = next_command(ended, options.words, is_retry=job.source is None)
     if options.json:
         summary = asdict(ended.summary) | {"next": again}

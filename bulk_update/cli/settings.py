@@ -146,7 +146,8 @@ def _base_url(text: str) -> str:
         host, _ = url.hostname, url.port
     except ValueError:
         raise SettingsError(f"found {text!r}, {expected}") from None
-    if url.scheme not in ("http", "https") or not host or url.query or url.fragment or url.username is not None:
+    is_whole = url.scheme in ("http", "https") and host is not None and _is_host(host)
+    if not is_whole or host is None or url.query or url.fragment or url.username is not None:
         shown = "a URL with a user name" if "@" in text else repr(text)
         raise SettingsError(f"found {shown}, {expected}")
     if url.scheme == "http" and not _is_loopback(host):
@@ -155,6 +156,16 @@ def _base_url(text: str) -> str:
             "this machine; use https"
         )
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether it is a name or an address; what is none would look like an outage that never ends."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        labels = host.removesuffix(".").split(".")
+        return all(re.fullmatch(r"(?!-)[\w-]{1,63}(?<!-)", label) for label in labels)
+    return True
 
 
 def _is_loopback(host: str) -> bool:
@@ -179,6 +190,8 @@ def _secret(what: str, path: str | None, option: str, environ: Mapping[str, str]
         secret, where = read_secret(path, option), path
     else:
         secret, where = environ.get(variable, "").strip(), variable
+    if not secret and path is not None:
+        raise SettingsError(f"{option}: {path} is empty, expected the {what}")
     if not secret:
         raise SettingsError(f"found no {what}: set {variable}, or give {option} PATH (or rehearse with --sandbox)")
     if not re.fullmatch(r"[\x21-\x7e]+", secret):

@@ -9,7 +9,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import aiohttp
@@ -27,6 +27,11 @@ MAX_ANSWER: Final = 8_000_000
 
 _CONNECTIONS: Final = 8
 """Connections that are tried for one attempt: pooled ones may be closed by now, or have brought stray bytes."""
+
+_LEAST_SECRET: Final = 8
+"""Characters from which on a secret is struck out of answers; shorter ones stand in any text by chance."""
+
+_STRUCK_OUT: Final = "[secret]"
 
 _PATH: Final = "/v2/activities/update"
 
@@ -109,9 +114,9 @@ class HttpTransport:
         _departure.set(departure)
         try:
             with departure.scope:
-                return await self._post(body, departure)
+                return self._without_secrets(await self._post(body, departure))
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-            return _fault(error, has_left=departure.has_left)
+            return self._without_secrets(_fault(error, has_left=departure.has_left))
         if departure.has_left:
             return Fault(Trouble.TIMEOUT, f"no answer within {self._timeout:g} s")
         return Fault(Trouble.UNREACHED, f"no connection within {self._timeout:g} s")
@@ -143,6 +148,18 @@ class HttpTransport:
         self._credentials = credentials
         self._renewed_at = anyio.current_time()
         return True
+
+    def _without_secrets(self, outcome: Answer | Fault) -> Answer | Fault:
+        """Strike out the secrets where a server repeats them: what it says goes into the ledger and the log."""
+        for secret in (self._credentials.api_key, self._credentials.auth_token):
+            if len(secret) < _LEAST_SECRET:
+                continue
+            if isinstance(outcome, Fault):
+                outcome = replace(outcome, message=outcome.message.replace(secret, _STRUCK_OUT))
+            elif secret.encode() in outcome.body:
+                body = outcome.body.replace(secret.encode(), _STRUCK_OUT.encode())
+                outcome = replace(outcome, body=body)
+        return outcome
 
     def _secrets(self) -> dict[str, str]:
         return {

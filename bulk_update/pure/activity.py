@@ -124,8 +124,7 @@ class ActivityReader:
             return self._read_slowly(record, line, source)
         if (
             _may_repeat(record, organization, activity)
-            or (len(record) >= 2 * MAX_NESTING
-            and record.count(b"{") + record.count(b"[") > MAX_NESTING)
+            or (len(record) >= 2 * MAX_NESTING and record.count(b"{") + record.count(b"[") > MAX_NESTING)
             or len(activity) + 6 * len(organization) + 2 + ENVELOPE > self._max_body
         ) and (refusal := self._refuse(record, organization, activity)):
             return _invalid(record, line, source, refusal)

@@ -11,12 +11,11 @@ it), batches leave early instead, those of the oldest groups first.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from bulk_update.model import Batch, Change
-from bulk_update.pure.activity import ENVELOPE
-from bulk_update.pure.group import Group, Limits, Overflow, row_cost
+from bulk_update.pure.group import ROW_COST, Group, Limits, Overflow, row_cost
 
 _GROUP_COST: Final = 500
 """Bytes that an organization takes in memory while it has rows waiting or under way."""
@@ -57,22 +56,24 @@ class Batcher:
         """Tell whether to stop adding: rows held behind earlier ones fill the buffer."""
         return self._held > self._limits.buffer // 2
 
-    def add(self, changes: Iterable[Change]) -> None:
-        """Let changes wait; batches that they fill become ready."""
+    def add(self, changes: Sequence[Change]) -> None:
+        """Let changes wait, a block at once; batches that they fill become ready."""
         groups, count = self._groups, self._limits.count
-        body = self._limits.body - ENVELOPE
+        self.rows += len(changes)
         for change in changes:
             group = groups.get(change.organization)
             if group is None:
                 group = self._open(change.organization)
             size = len(change.activity) + 1
-            # An organization's JSON takes at most six bytes a character; only near the limit is it encoded.
-            if group.size + size > body - 6 * len(change.organization) and not group.fits(self._limits, size):
+            if group.size + size > group.most and group.rows:
                 self._seal(group, early=True)
-            group.append(change)
-            self.rows += 1
-            self._used += row_cost(change)
-            if group.rows >= count:
+            group.size += size
+            if group.chunks:
+                group.append_recent(change)
+            else:
+                group.waiting.append(change)
+            self._used += size + ROW_COST
+            if len(group.waiting) >= count or (group.chunks and group.rows >= count):
                 self._seal(group)
             if self._used > self._make_room_at:
                 self._make_room()
@@ -142,9 +143,11 @@ class Batcher:
     def lower_body(self, most: int) -> None:
         """Make the bodies of batches to come smaller: the server has refused larger ones."""
         self._limits = self._limits.with_body(most)
+        for group in self._groups.values():
+            group.bound(self._limits.body)
 
     def _open(self, organization: str) -> Group:
-        group = self._groups[organization] = Group(organization)
+        group = self._groups[organization] = Group(organization, self._limits.body)
         self._used += _GROUP_COST
         return group
 
@@ -157,16 +160,18 @@ class Batcher:
             return
         limits = self._limits
         while group.rows:
-            if self._overflow is not None:
+            if group.chunks and self._overflow is not None:
                 self._used += group.bring_back(self._overflow, limits)
-            if group.has_repeated():
+            ids = group.fresh_ids()
+            if ids is None:
                 self._held += group.hold_back()
-            is_full = len(group.waiting) >= limits.count or not group.fits(limits, 0)
+                ids = {change.id for change in group.waiting}
+            is_full = len(group.waiting) >= limits.count or group.size > group.most
             if not group.waiting or not (is_full or early or group.chunks):
                 break
             if not is_full and group.chunks:
                 continue
-            batch = group.cut(limits)
+            batch = group.cut(limits, ids)
             self._used -= sum(map(row_cost, batch.changes))
             self._ready.append(batch)
             if group.chunks and len(self._ready) >= _AHEAD:
@@ -182,7 +187,7 @@ class Batcher:
         self._held -= freed
         if self._closed:
             self._leaving.append(group)
-        elif self.is_full() or group.rows >= self._limits.count or not group.fits(self._limits, 0):
+        elif self.is_full() or group.rows >= self._limits.count or group.size > group.most:
             self._seal(group, early=self.is_full())
 
     def _unblock(self) -> None:

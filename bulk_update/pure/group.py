@@ -10,7 +10,7 @@ import msgspec
 from bulk_update.model import Batch, Change
 from bulk_update.pure.activity import ENVELOPE
 
-_ROW_COST: Final = 300
+ROW_COST: Final = 300
 """Bytes that a waiting row takes in memory beyond its activity: its struct, id and numbers."""
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -47,7 +47,7 @@ class Limits:
 
 def row_cost(change: Change) -> int:
     """Tell the bytes of memory that a waiting row takes."""
-    return len(change.activity) + 1 + _ROW_COST
+    return len(change.activity) + 1 + ROW_COST
 
 
 class Group:
@@ -55,14 +55,16 @@ class Group:
 
     The oldest are `waiting`; then come those in the `chunks` of the overflow, `overflowed` in number; then
     the `recent` ones, which are none where there are no chunks. `size`: bytes of the activities of all
-    these, a comma for each. `under_way`: ids in batches that are ready or sent. `held`: changes behind an
-    earlier one of their id. `is_resting`: no batch of it becomes ready.
+    these, a comma for each; `most`: of those that fit in one request. `under_way`: ids in batches that are
+    ready or sent. `held`: changes behind an earlier one of their id. `is_resting`: no batch of it becomes
+    ready.
     """
 
     __slots__ = (
         "chunks",
         "held",
         "is_resting",
+        "most",
         "organization",
         "overflowed",
         "recent",
@@ -71,8 +73,10 @@ class Group:
         "waiting",
     )
 
-    def __init__(self, organization: str) -> None:
+    def __init__(self, organization: str, body: int) -> None:
         self.organization = organization
+        self.most = 0
+        self.bound(body)
         self.waiting: list[Change] = []
         self.chunks: deque[tuple[int, int]] | None = None
         self.overflowed = 0
@@ -95,18 +99,16 @@ class Group:
         """Count the waiting rows that are in memory."""
         return len(self.waiting) + len(self.recent or ())
 
-    def fits(self, limits: Limits, size: int) -> bool:
-        """Tell whether the waiting rows and one of `size` bytes, its comma included, fit in one body."""
-        return ENVELOPE + len(_encode(self.organization)) + self.size + size - 1 <= limits.body
+    def bound(self, body: int) -> None:
+        """Bound the bodies of its requests by so many bytes, envelope included."""
+        # Each activity counts with a comma, and there is one comma less than there are activities.
+        self.most = body - ENVELOPE - len(_encode(self.organization)) + 1
 
-    def append(self, change: Change) -> None:
-        """Let a change wait behind all others."""
-        if self.chunks:
-            self.recent = self.recent or []
-            self.recent.append(change)
-        else:
-            self.waiting.append(change)
-        self.size += len(change.activity) + 1
+    def append_recent(self, change: Change) -> None:
+        """Let a change wait behind those in the overflow."""
+        if self.recent is None:
+            self.recent = []
+        self.recent.append(change)
 
     def put_away(self, overflow: Overflow) -> int:
         """Move the newest rows to the overflow; return the bytes of memory that are free now. OSError."""
@@ -135,12 +137,16 @@ class Group:
             self.recent = None
         return used
 
-    def has_repeated(self) -> bool:
-        """Tell whether some waiting row in memory is behind an earlier change of its id."""
+    def fresh_ids(self) -> set[str] | None:
+        """Give the ids of the waiting rows in memory; None if one is behind an earlier change of its id."""
         ids = {change.id for change in self.waiting}
-        if len(ids) < len(self.waiting) or not ids.isdisjoint(self.under_way or ()):
-            return True
-        return bool(self.held) and not ids.isdisjoint(self.held or ())
+        if len(ids) < len(self.waiting):
+            return None
+        if self.under_way and not ids.isdisjoint(self.under_way):
+            return None
+        if self.held and not ids.isdisjoint(self.held):
+            return None
+        return ids
 
     def hold_back(self) -> int:
         """Hold the rows behind an earlier change of their id; return the bytes of memory they take."""
@@ -175,24 +181,27 @@ class Group:
         self.size += sum(len(change.activity) + 1 for change in freed)
         return sum(map(row_cost, freed))
 
-    def cut(self, limits: Limits) -> Batch:
-        """Take the first waiting rows that fit in one request; at least one."""
+    def cut(self, limits: Limits, ids: set[str]) -> Batch:
+        """Take the first waiting rows that fit in one request; at least one. `ids`: of all waiting rows."""
         rows = self.waiting
-        if len(rows) > limits.count or self.chunks or not self.fits(limits, 0):
+        if len(rows) > limits.count or self.chunks or self.size > self.most:
             kept = self._fitting(limits)
             rows, self.waiting = rows[:kept], rows[kept:]
+            ids = {change.id for change in rows}
             self.size -= sum(len(change.activity) + 1 for change in rows)
         else:
             self.waiting = []
             self.size = 0
-        self.under_way = self.under_way or set()
-        self.under_way.update([change.id for change in rows])
+        if self.under_way:
+            self.under_way |= ids
+        else:
+            self.under_way = ids
         return Batch(self.organization, rows)
 
     def _fitting(self, limits: Limits) -> int:
-        body = ENVELOPE + len(_encode(self.organization)) - 1
+        size = 0
         for count, change in enumerate(self.waiting[: limits.count]):
-            body += len(change.activity) + 1
-            if body > limits.body:
+            size += len(change.activity) + 1
+            if size > self.most:
                 return max(1, count)
         return min(len(self.waiting), limits.count)

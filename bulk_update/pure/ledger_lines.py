@@ -170,19 +170,9 @@ class ResultWriter:
         name = _encode(organization)
         if self._inputs is not None:
             return b"".join([self.result(change, Status.UPDATED) for change in changes])
-        return b"".join(
-            [
-                b'{"type":"result","line":%d,"organizationId":%b,"id":%b,"status":"updated","check":"%08x"%b}\n'
-                % (
-                    change.line,
-                    name,
-                    _encode(change.id),
-                    change.check,
-                    b',"was":"%b"' % change.was.encode() if change.was else b"",
-                )
-                for change in changes
-            ]
-        )
+        again = [change for change in changes if change.was]
+        fresh = [change for change in changes if not change.was] if again else list(changes)
+        return _updated_lines(name, fresh) + b"".join([self.result(change, Status.UPDATED) for change in again])
 
     def result(self, change: Change, status: Status, error: RowError | None = None) -> bytes:
         """Write what became of one change; failed and unknown carry the change, to be sent again."""
@@ -221,6 +211,24 @@ class ResultWriter:
 
     def _name(self, source: int) -> str | None:
         return None if self._inputs is None else self._inputs[source]
+
+
+def _updated_lines(name: bytes, changes: Sequence[Change]) -> bytes:
+    """Write `updated` lines of one organization, whose JSON is `name`, all in one formatting."""
+    ids = [change.id for change in changes]
+    joined = "".join(ids)
+    if len(_encode(joined)) != len(joined) + 2:  # some id needs an escape, or is no ASCII
+        ids = [_encode(identifier)[1:-1].decode() for identifier in ids]
+    line = (
+        '{"type":"result","line":%d,"organizationId":'
+        + name.decode().replace("%", "%%")
+        + ',"id":"%s","status":"updated","check":"%08x"}\n'
+    )
+    columns: list[object] = [None] * (3 * len(changes))
+    columns[0::3] = [change.line for change in changes]
+    columns[1::3] = ids
+    columns[2::3] = [change.check for change in changes]
+    return (line * len(changes) % tuple(columns)).encode()
 
 
 @dataclass(frozen=True, slots=True)

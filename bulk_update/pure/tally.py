@@ -93,7 +93,8 @@ class Summary:
     that were answered. `attempts`: HTTP attempts. `seconds`: of all runs on this ledger together.
     `complete`: the input was read to its end. `in_doubt`: of the unsent, rows that were on their way when
     a run ended, so that they may have been applied. `absent`: results of rows that the input no longer has.
-    `skipped`: rows that had their result before this run. `run_seconds`, `retries`, `pushbacks`: of this run alone. `exit`: its exit
+    `skipped`: rows that had their result before this run. `run_seconds`, `retries`, `pushbacks`: of this run
+    alone. `exit`: its exit
     code. `stopped`: why it ended early. `failures`: groups of rows that are not updated, the largest first.
     """
 
