@@ -140,6 +140,7 @@ def _read_back(file: LedgerFile, *, is_retry: bool) -> tuple[LedgerState, RetryP
         if is_retry:
             retry.fold(append)
 
+    file.sync()
     return state, retry, file.read(fold)
 
 

@@ -14,7 +14,7 @@ from bulk_update.cli.streams import data_stream
 from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
 from bulk_update.model import RowError, Status
 from bulk_update.pure.activity import FIELDS
-from bulk_update.pure.ledger_lines import Append, ResultLine, decode_line
+from bulk_update.pure.ledger_lines import Append, ResultLine, RunLine, decode_line
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -35,12 +35,15 @@ def failures(options: argparse.Namespace) -> int:
 
 
 def _rows(file: LedgerFile) -> Iterator[Members]:
-    """Find the rows that are not updated, in the order of the ledger."""
+    """Find the rows that are not updated, in the order of the input: an activity's changes stay in theirs."""
     plan = RetryPlan()
+    inputs: list[str] = []
     invalid: list[tuple[int, int]] = []
 
     def fold(append: Append) -> None:
         plan.fold(append)
+        if not inputs:
+            inputs.extend(_inputs(append))
         offset = append.offset
         for text in append.lines.split(b"\n")[:-1]:
             if b'"status":"invalid"' in text and text.startswith(b'{"type":"result"'):
@@ -50,16 +53,31 @@ def _rows(file: LedgerFile) -> Iterator[Members]:
     file.read(fold)
     places: list[tuple[int, int, OpenRow | None]] = [(row.offset, row.size, row) for row in plan.rows()]
     places += [(offset, size, None) for offset, size in invalid]
-    for offset, size, row in sorted(places, key=lambda place: place[0]):
-        line = decode_line(file.bytes_at(offset, size))
-        assert isinstance(line, ResultLine)
+
+    def position(place: tuple[int, int, OpenRow | None]) -> tuple[int, int]:
+        line = _result_at(file, *place[:2])
+        return inputs.index(line.input) if line.input in inputs else 0, line.line
+
+    for offset, size, row in sorted(places, key=position):
+        line = _result_at(file, offset, size)
         if row is None:
             if line.status == Status.INVALID:
                 yield _invalid(line)
         elif (members := _open(row, line)) is not None:
-            last = decode_line(file.bytes_at(row.last_offset, row.last_size))
-            assert isinstance(last, ResultLine)
+            last = _result_at(file, row.last_offset, row.last_size)
             yield members | _notes(line, row.status, last.error)
+
+
+def _inputs(append: Append) -> list[str]:
+    """Find the inputs' names in the first append, which begins with a `run` line."""
+    line = decode_line(append.lines.partition(b"\n")[0])
+    return line.inputs if isinstance(line, RunLine) else []
+
+
+def _result_at(file: LedgerFile, offset: int, size: int) -> ResultLine:
+    line = decode_line(file.bytes_at(offset, size))
+    assert isinstance(line, ResultLine)
+    return line
 
 
 def _open(row: OpenRow, line: ResultLine) -> Members | None:

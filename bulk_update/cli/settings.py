@@ -205,4 +205,5 @@ def read_secret(path: str, option: str) -> str:
         return Path(path).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise SettingsError(f"{option}: {path} cannot be read: {reason}") from None
+        # The path is not repeated: somebody may have given the secret itself in its place.
+        raise SettingsError(f"{option}: the file cannot be read: {reason}") from None

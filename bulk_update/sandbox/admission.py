@@ -30,12 +30,13 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A request as it came. `headers` is to be asked in any case of letters."""
+    """A request as it came. `headers` is to be asked in any case of letters. `number`: from 1; 0 is no number."""
 
     method: str
     path: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes
+    number: int = 0
 
 
 def admit(arrival: Arrival, credentials: Credentials, routes: Container[str]) -> None:

@@ -54,10 +54,33 @@ class _Fields(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     action_icon: str | UnsetType = UNSET
 
 
-class ActivityUpdate(_Fields, gc=False):
+class ActivityUpdate(_Fields, kw_only=True, gc=False):
     """Check an activity of an update; unknown keys pass here and are left behind by `current`."""
 
     id: Text
+
+
+class StrictUpdate(ActivityUpdate, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """The same, and refuse unknown keys."""
+
+    entity_data: Raw | UnsetType = UNSET
+    entity_target_data: Raw | UnsetType = UNSET
+
+
+class NullableUpdate(ActivityUpdate, kw_only=True, gc=False):
+    """Check an activity of an update in which any field may be null."""
+
+    changes: dict[str, Raw] | UnsetType | None = UNSET  # type: ignore[assignment]
+    display_message_template: str | UnsetType | None = UNSET  # type: ignore[assignment]
+    display_message_template_data: dict[str, Raw] | UnsetType | None = UNSET  # type: ignore[assignment]
+    action_icon: str | UnsetType | None = UNSET  # type: ignore[assignment]
+
+
+class StrictNullableUpdate(NullableUpdate, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """The same, and refuse unknown keys."""
+
+    entity_data: Raw | UnsetType = UNSET
+    entity_target_data: Raw | UnsetType = UNSET
 
 
 class _User(msgspec.Struct, rename="camel"):
@@ -92,15 +115,15 @@ class _SeedRecord(ActivityUpdate, kw_only=True):
     target_entity_id: str | None = None
     metadata: _Metadata | None = None
     timestamp: Annotated[int, Meta(ge=0, le=2**53)] = 0
-    immutable: bool = False
+    immutable: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A record as it is put into the store, and the keys that it is found by.
 
-    `body`: the JSON object that `get` returns, before any update. `timestamp`: milliseconds since 1970,
-    0 where the record has none. `immutable`: refuses updates and deletion.
+    `body`: the JSON object that `get` returns, before any update; an `organizationId` at its top, as a seed
+    has it, is left out when it is read. `timestamp`: milliseconds since 1970,
+    0 where the record has none. `immutable`: refuses updates and deletion; None: as the workspace has it.
     """
 
     organization: str
@@ -112,7 +135,38 @@ class Record:
     action: str | None = None
     user: str | None = None
     timestamp: int = 0
-    immutable: bool = False
+    immutable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a change comes from: the number of its request, its time in milliseconds since 1970, its path."""
+
+    request: int
+    time: int
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to an id. `kind`: seed, add, update or delete.
+
+    `request` and `time` as in `Origin`; None for what a seed brought. `body`: the record, or the activity of an
+    update, as it came; None of a deletion, and of a record that has its id alone.
+    """
+
+    kind: str
+    request: int | None
+    time: int | None
+    body: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """How an update changes a record: `merge` objects into what is there; `clear` fields that are null."""
+
+    merge: bool = False
+    clear: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +198,19 @@ def seed_record(line: bytes) -> Record:
         line.decode()  # what msgspec skips as Raw it does not check; UnicodeDecodeError is a ValueError
     try:
         seed = _seed_decoder.decode(line)
-        members = _members_decoder.decode(line)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    del members["organizationId"]
     return Record(
-        organization=seed.organization_id,
-        id=seed.id,
-        body=_encode(members),
-        document=seed.metadata.document_id if seed.metadata else None,
-        target=seed.target_entity_id,
-        feature=seed.feature_type,
-        action=seed.action_type,
-        user=seed.action_user.user_id if seed.action_user else None,
-        timestamp=seed.timestamp,
-        immutable=seed.immutable,
+        seed.organization_id,
+        seed.id,
+        line.strip(),
+        seed.metadata.document_id if seed.metadata else None,
+        seed.target_entity_id,
+        seed.feature_type,
+        seed.action_type,
+        seed.action_user.user_id if seed.action_user else None,
+        seed.timestamp,
+        seed.immutable,
     )
 
 
@@ -169,6 +221,7 @@ class Addition:
     organization: str
     document: str
     timestamp: int
+    immutable: bool = False
 
 
 def added_record(addition: Addition, id: str, activity: AddedActivity, raw: Raw) -> Record:
@@ -176,6 +229,8 @@ def added_record(addition: Addition, id: str, activity: AddedActivity, raw: Raw)
     members = {name: value for name, value in _members_decoder.decode(raw).items() if name in ADDABLE}
     metadata = {"apiKey": WORKSPACE, "documentId": addition.document, "organizationId": addition.organization}
     stamped = {"metadata": Raw(_encode(metadata)), "timestamp": Raw(_encode(addition.timestamp))}
+    if addition.immutable:
+        stamped["immutable"] = Raw(b"true")
     return Record(
         organization=addition.organization,
         id=id,
@@ -186,18 +241,52 @@ def added_record(addition: Addition, id: str, activity: AddedActivity, raw: Raw)
         action=activity.action_type,
         user=activity.action_user.user_id,
         timestamp=addition.timestamp,
+        immutable=True if addition.immutable else None,
     )
 
 
-def current(organization: str, id: str, body: bytes | None, updates: Iterable[bytes]) -> bytes:
-    """Return the record after `updates`, oldest first: a supplied field is replaced whole.
+_AS_DOCUMENTED: Final = Folding()
+
+
+def current(
+    organization: str, id: str, body: bytes | None, updates: Iterable[bytes], folding: Folding = _AS_DOCUMENTED
+) -> bytes:
+    """Return the record after `updates`, oldest first: a supplied field is replaced whole, unless told.
 
     A record without a `body` has its id alone. One without `metadata` gets the part of it that is known.
     """
     members = _members_decoder.decode(body) if body else {"id": Raw(_encode(id))}
+    members.pop("organizationId", None)
     for update in updates:
         supplied = _members_decoder.decode(update)
-        members.update((name, supplied[name]) for name in UPDATABLE if name in supplied)
+        for name in UPDATABLE:
+            if name in supplied:
+                _supply(members, name, supplied[name], folding)
     if "metadata" not in members:
         members["metadata"] = Raw(_encode({"apiKey": WORKSPACE, "organizationId": organization}))
     return _encode(members)
+
+
+def exported(organization: str, record: bytes) -> bytes:
+    """Return a record, as `get` would give it, as a line of a seed, without the newline."""
+    return b'{"organizationId":' + _encode(organization) + b"," + record[1:]
+
+
+def _supply(members: dict[str, Raw], name: str, value: Raw, folding: Folding) -> None:
+    # Only null of a typed field means "clear": entityData and entityTargetData may be anything.
+    if folding.clear and bytes(value) == b"null" and not name.startswith("entity"):
+        members.pop(name, None)
+    elif folding.merge and name in members:
+        members[name] = _merged(members[name], value)
+    else:
+        members[name] = value
+
+
+def _merged(old: Raw, new: Raw) -> Raw:
+    try:
+        into, supplied = _members_decoder.decode(old), _members_decoder.decode(new)
+    except msgspec.ValidationError:  # one of them is no object
+        return new
+    for key, value in supplied.items():
+        into[key] = _merged(into[key], value) if key in into else value
+    return Raw(_encode(into))

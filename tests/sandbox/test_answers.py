@@ -1,18 +1,25 @@
 import json
+from collections.abc import Callable
 
 import pytest
 
-from bulk_update.sandbox import answers
+from bulk_update.sandbox import answers, bodies, page_tokens
 from bulk_update.sandbox.answers import HTTP, Refused, Reply
 from bulk_update.sandbox.records import Query
 
-READERS = {
-    "update": answers.read_update,
-    "get": answers.read_get,
-    "add": answers.read_add,
-    "delete": answers.read_delete,
-    "config": answers.read_config,
+READERS: dict[str, Callable[[bytes], object]] = {
+    "update": bodies.read_update,
+    "get": bodies.read_get,
+    "add": bodies.read_add,
+    "delete": bodies.read_delete,
+    "config": bodies.read_config,
 }
+
+
+def reply_of(body: bytes, found: set[str]) -> Reply:
+    """Answer an update of which `found` were updated."""
+    ids = [id for id, _ in bodies.read_update(body).activities]
+    return answers.update_reply(ids, found, repeated=len(ids) - len(set(ids)))
 
 
 def refusal_of(endpoint: str, body: bytes | str) -> tuple[str, str]:
@@ -102,7 +109,7 @@ def test_a_delete_of_nothing_in_particular_is_refused() -> None:
         ({"featureType": "custom", "actionType": "t"}, "actionUser"),
         ({"featureType": "video", "actionType": "t", "actionUser": {"userId": "u"}}, "featureType"),
         ({"featureType": "comment", "actionType": "t", "actionUser": {}}, "userId"),
-        ({"featureType": "custom", "actionType": "t", "actionUser": {"userId": "u"}}, "targetEntityId"),
+        ({"featureType": "custom", "actionType": "t", "actionUser": {"userId": "u"}}, "Target entity ID is required"),
         (
             {"featureType": "comment", "actionType": "t", "actionUser": {"userId": "u"}, "changes": None},
             "changes",
@@ -118,12 +125,12 @@ def test_an_activity_to_add_is_refused(activity: dict[str, object], message: str
 
 def test_unknown_keys_of_an_activity_are_no_reason_to_refuse() -> None:
     body = b'{"data":{"organizationId":"o","activities":[{"id":"a","featureType":"x","surprise":[1]}]}}'
-    assert [id for id, _ in answers.read_update(body).activities] == ["a"]
+    assert [id for id, _ in bodies.read_update(body).activities] == ["a"]
 
 
 @pytest.mark.parametrize("body", [b"", b'{"data":{}}'])
 def test_the_configuration_needs_no_body(body: bytes) -> None:
-    answers.read_config(body)
+    bodies.read_config(body)
 
 
 def test_the_configuration_takes_nothing() -> None:
@@ -132,9 +139,9 @@ def test_the_configuration_takes_nothing() -> None:
 
 def test_a_page_token_continues_its_own_query_alone() -> None:
     query = Query("o", features=("comment",))
-    token = answers.page_token(query, 7, 'id "x" é')
+    token = page_tokens.page_token(query, 7, 'id "x" é')
     body = f'{{"data":{{"organizationId":"o","featureTypes":["comment"],"pageToken":"{token}"}}}}'
-    assert answers.read_get(body.encode()).query.after == (7, 'id "x" é')
+    assert bodies.read_get(body.encode()).query.after == (7, 'id "x" é')
     other = f'{{"data":{{"organizationId":"o","pageToken":"{token}"}}}}'
     assert refusal_of("get", other) == ("INVALID_ARGUMENT", "The pageToken belongs to another query.")
 
@@ -150,7 +157,7 @@ def test_a_refusal_has_the_number_of_its_status(status: str) -> None:
 
 def test_an_id_asked_for_twice_gets_one_verdict_and_is_counted() -> None:
     body = b'{"data":{"organizationId":"o","activities":[{"id":"a"},{"id":"b"},{"id":"a"},{"id":"a"}]}}'
-    reply = answers.update_reply(answers.read_update(body), {"a"})
+    reply = reply_of(body, {"a"})
     assert list(json.loads(reply.body)["result"]["data"]) == ["a", "b"]
     assert (reply.updated, reply.failed, reply.duplicates) == (1, 1, 2)
 
@@ -158,5 +165,5 @@ def test_an_id_asked_for_twice_gets_one_verdict_and_is_counted() -> None:
 @pytest.mark.parametrize("id", ['a"b', "a\\b", "\x00", "é\u2028😀", "__proto__", "10"])
 def test_any_id_is_a_key_of_the_answer(id: str) -> None:
     body = json.dumps({"data": {"organizationId": "o", "activities": [{"id": id}]}})
-    reply = answers.update_reply(answers.read_update(body.encode()), {id})
+    reply = reply_of(body.encode(), {id})
     assert json.loads(reply.body)["result"]["data"] == {id: {"success": True, "message": "Activity updated."}}

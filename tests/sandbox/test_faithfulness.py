@@ -99,9 +99,7 @@ def test_any_updates_are_kept_byte_for_byte_and_replace_fields_whole(
             expected[id] |= fields
         for id, texts in expected.items():
             assert fields_of(store.record("o", id) or b"") == texts
-            assert store.history("o", id) == [
-                update_of(id, fields).encode() for name, fields in updates if name == id
-            ]
+            assert store.history("o", id) == [update_of(id, fields).encode() for name, fields in updates if name == id]
 
 
 @pytest.mark.parametrize("text", NASTY)

@@ -161,9 +161,7 @@ async def test_a_field_of_its_type_is_taken_whole(store: Store, field: str) -> N
     assert json.loads(store.record("org-123", "a") or b"")[field] == json.loads(value)
 
 
-@pytest.mark.parametrize(
-    ("field", "value"), [(field, value) for field, (_, wrong) in TYPES.items() for value in wrong]
-)
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field, (_, wrong) in TYPES.items() for value in wrong])
 async def test_a_field_of_another_type_refuses_the_request(store: Store, field: str, value: str) -> None:
     store.ensure("org-123", ["a", "b"])
     body = (

@@ -90,9 +90,7 @@ def test_what_add_does_to_an_immutable_record_is_not_known(workspace: Workspace,
     store.put([Record("org-123", "a", b'{"id":"a"}', immutable=True)])
     data = {"organizationId": "org-123", "documentId": "d", "activities": [{"id": "a", **COMMENT}]}
     assert refused(workspace, ADD, data)[:2] == (501, "UNIMPLEMENTED")
-    assert store.record("org-123", "a") == (
-        b'{"id":"a","metadata":{"apiKey":"sandbox","organizationId":"org-123"}}'
-    )
+    assert store.record("org-123", "a") == (b'{"id":"a","metadata":{"apiKey":"sandbox","organizationId":"org-123"}}')
 
 
 def test_get_leaves_out_an_id_that_does_not_exist(workspace: Workspace, store: Store) -> None:

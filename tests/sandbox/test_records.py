@@ -9,8 +9,10 @@ from bulk_update.sandbox.records import Record, current, seed_record
 def test_a_seed_keeps_the_record_as_it_stood() -> None:
     line = b'{"organizationId":"o","id":"a","n":1.0,"big":123456789012345678901234567890,"s":"\\u00e9"}\n'
     record = seed_record(line)
-    assert record == Record(
-        "o", "a", b'{"id":"a","n":1.0,"big":123456789012345678901234567890,"s":"\\u00e9"}'
+    assert record == Record("o", "a", line.strip())
+    assert current("o", "a", record.body, []) == (
+        b'{"id":"a","n":1.0,"big":123456789012345678901234567890,"s":"\\u00e9",'
+        b'"metadata":{"apiKey":"sandbox","organizationId":"o"}}'
     )
 
 
@@ -70,6 +72,4 @@ def test_an_update_changes_nothing_that_is_not_updatable() -> None:
 
 
 def test_a_record_without_a_body_has_its_id_and_what_is_known() -> None:
-    assert current("o", 'a"', None, []) == (
-        b'{"id":"a\\"","metadata":{"apiKey":"sandbox","organizationId":"o"}}'
-    )
+    assert current("o", 'a"', None, []) == (b'{"id":"a\\"","metadata":{"apiKey":"sandbox","organizationId":"o"}}')

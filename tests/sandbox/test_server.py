@@ -12,8 +12,8 @@ import anyio
 import pytest
 
 from bulk_update.errors import InputError, SettingsError
-from bulk_update.sandbox import Sandbox, Statistics, Store, open_sandbox, run_sandbox
-from bulk_update.sandbox.server import BODY_LIMIT
+from bulk_update.sandbox import Sandbox, Setup, Statistics, Store, Violations, open_sandbox, run_sandbox
+from bulk_update.sandbox.switches import BODY_LIMIT
 from tests.sandbox.requests import HEADERS
 
 UPDATE = b'{"data":{"organizationId":"o","activities":[{"id":"a"},{"id":"b"},{"id":"a"}]}}'
@@ -37,7 +37,9 @@ async def test_statistics_are_a_snapshot() -> None:
         await post(sandbox, "/v2/activities/update", b"{}")
         await post(sandbox, "/elsewhere", b"{}")
         assert before == Statistics()
-        assert sandbox.statistics == Statistics(requests=3, refused=2, updated=1, failed=1, duplicates=1)
+        assert sandbox.statistics == Statistics(
+            requests=3, refused=2, updated=1, failed=1, duplicates=1, manners=Violations(repeated_ids=1)
+        )
         assert sandbox.statistics.violations == 1
 
 
@@ -163,7 +165,7 @@ async def test_run_sandbox_announces_serves_and_stops(tmp_path: Path) -> None:
     seed.write_text('{"organizationId":"o","id":"a"}\n')
     stop, told = asyncio.Event(), asyncio.Queue[str]()
     with anyio.fail_after(10):
-        running = asyncio.create_task(run_sandbox(0, seed, None, None, stop, told.put_nowait))
+        running = asyncio.create_task(run_sandbox(Setup(seed=seed), stop, told.put_nowait))
         line = await told.get()
         url = line.removeprefix("sandbox: listening on ").removesuffix(", 1 records")
         async with (
@@ -177,7 +179,7 @@ async def test_run_sandbox_announces_serves_and_stops(tmp_path: Path) -> None:
 
 async def test_run_sandbox_refuses_a_bad_seed_before_it_listens(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot read the seed"):
-        await run_sandbox(0, tmp_path / "missing", None, None, asyncio.Event(), pytest.fail)
+        await run_sandbox(Setup(seed=tmp_path / "missing"), asyncio.Event(), pytest.fail)
 
 
 def test_importing_the_package_loads_neither_aiohttp_nor_sqlite() -> None:
@@ -190,7 +192,7 @@ def test_importing_the_package_loads_neither_aiohttp_nor_sqlite() -> None:
 
 
 def test_a_name_that_is_not_there_is_no_attribute() -> None:
-    import bulk_update.sandbox as package  # noqa: PLC0415
+    import bulk_update.sandbox as package
 
     assert not hasattr(package, "nothing")
     assert all(hasattr(package, name) for name in package.__all__)

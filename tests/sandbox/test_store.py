@@ -1,9 +1,9 @@
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from bulk_update.errors import InputError
 from bulk_update.sandbox.records import Query, Record
@@ -12,7 +12,7 @@ from bulk_update.sandbox.store import Store
 SEED = b'{"organizationId":"o","id":"a","displayMessageTemplate":"x"}\n'
 
 
-def put(store: Store, id: str, timestamp: int = 0, **keys: Any) -> None:  # noqa: ANN401 -- as Record's
+def put(store: Store, id: str, timestamp: int = 0, **keys: Any) -> None:
     record = Record("o", id, json.dumps({"id": id}).encode(), timestamp=timestamp)
     store.put([replace(record, **keys)])
 
