@@ -73,7 +73,12 @@ class Ledger:
 
 def read_ledger(path: Path) -> Ledger:
     """Read a ledger as `jq` would."""
-    lines = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    return ledger_of(path.read_bytes())
+
+
+def ledger_of(data: bytes) -> Ledger:
+    """Take the bytes of a ledger apart."""
+    lines = [json.loads(line) for line in data.split(b"\n")[:-1]]
     return Ledger([line for line in lines if line["type"] != "seal"])
 
 

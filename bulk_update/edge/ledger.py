@@ -45,6 +45,17 @@ class LedgerFile:
         """Bytes of the file."""
         return os.fstat(self._descriptor).st_size
 
+    def sync(self) -> None:
+        """Put on disk what an earlier process wrote and did not live to sync. LedgerError when it cannot be.
+
+        What is read is relied on; and were it still to be lost together with the first append of this
+        process, two appends would be torn.
+        """
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise _unusable(self.path, error) from None
+
     def read(self, fold: Callable[[Append], None]) -> bytes:
         """Verify all that is there and hand it to `fold`; return the torn tail, b"" when there is none.
 

@@ -88,7 +88,8 @@ class RetryIntake:
         tally, settled = state.tally, state.settled
         for status, rows in settled.counts().items():
             tally.settle(status, rows)
-        lost = sum(not settled.has(key) for key in state.doubtful_keys())
+        # Where the main job has ended with a result for each row, what was lost before is in its input no more.
+        lost = 0 if state.is_all_settled else sum(not settled.has(key) for key in state.doubtful_keys())
         tally.read = sum(tally.settled.values()) + lost
 
     def absent(self) -> int:

@@ -32,8 +32,8 @@ RECENT: Final = 5_000
 class LedgerState:
     """What earlier runs left behind.
 
-    `seconds`: of all runs. `complete`: the last run of the main job read its input to the end. `mended`:
-    lines to begin with, after a torn tail.
+    `seconds`: of all runs. `complete`: the last run of the main job read its input to the end.
+    `is_all_settled`: and each row that it read had a result. `mended`: lines to begin with, after a torn tail.
     """
 
     settled: SettledRows = field(default_factory=SettledRows)
@@ -45,6 +45,7 @@ class LedgerState:
     attempts: int = 0
     seconds: float = 0.0
     complete: bool = False
+    is_all_settled: bool = False
     mended: bytes = b""
     _sent: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
     _announced: str = ""
@@ -70,6 +71,7 @@ class LedgerState:
                     self.seconds += _number(line.summary.get("run_seconds"))
                     if not self._is_retry:
                         self.complete = line.summary.get("complete") is True
+                        self.is_all_settled = self.complete and line.summary.get("unsent") == 0
                 case _:
                     pass
 
@@ -101,7 +103,7 @@ class LedgerState:
         self.first_run = self.first_run or line
         if not self._is_retry:
             self.settled.runs += 1
-            self.complete = False
+            self.complete = self.is_all_settled = False
 
     def _fold_sending(self, line: SendingLine) -> None:
         self.last_request = max(self.last_request, line.request)

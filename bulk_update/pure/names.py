@@ -1,4 +1,4 @@
-"""Names that people misspell."""
+"""Names: the one that was most likely meant, and those of files."""
 
 import difflib
 from collections.abc import Iterable

@@ -13,6 +13,9 @@ MAX_GROUPS: Final = 200
 MAX_FORGETTABLE: Final = 100_000
 """Rows whose group is remembered, so that it shrinks when they are retried."""
 
+_MAX_ALIKE: Final = 8
+"""Equal rows whose groups are remembered one by one."""
+
 _VARYING: Final = re.compile(r'"[^"]*"|\d[\d,]*|\b[0-9a-f]{8,}\b')
 
 
@@ -41,7 +44,7 @@ class Tally:
         self.skipped = 0
         """Rows whose result the ledger had before this run."""
         self.groups: dict[tuple[str, str, str], FailureGroup] = {}
-        self._reasons: dict[int, FailureGroup] = {}
+        self._reasons: dict[int, tuple[FailureGroup, ...]] = {}
 
     @property
     def unsent(self) -> int:
@@ -71,13 +74,16 @@ class Tally:
             group = self.groups[place] = FailureGroup(status, place[1], error.message, line, example)
         group.count += 1
         if key is not None and len(self._reasons) < MAX_FORGETTABLE:
-            self._reasons[key] = group
+            known = self._reasons.get(key, ())
+            self._reasons[key] = (*known, group) if len(known) < _MAX_ALIKE else known
 
     def forget(self, key: int) -> None:
         """Take a row out of the group of its reason: another result takes the place of that one."""
-        group = self._reasons.pop(key, None)
-        if group is not None:
-            group.count -= 1
+        groups = self._reasons.pop(key, ())
+        if groups:
+            groups[0].count -= 1
+        if len(groups) > 1:
+            self._reasons[key] = groups[1:]
 
     def describe_failures(self) -> list[Mapping[str, object]]:
         """List the groups of rows that are not updated, the largest first."""

@@ -6,6 +6,7 @@ append to the ledger or a change that takes effect is a step.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -102,10 +103,8 @@ class Paper:
     def run(self, records: Sequence[str], verdict: Verdict = all_ok, steps: int = 1_000_000) -> "Paper":
         """Run the main job; after `steps` steps the process is gone."""
         self._begin("run", steps)
-        try:
+        with suppress(Crash):
             self._send(RunIntake(self.state.settled, self.state.tally), read_rows(records), verdict)
-        except Crash:
-            pass
         return self
 
     def retry(self, verdict: Verdict = all_ok, steps: int = 1_000_000) -> "Paper":
@@ -116,10 +115,8 @@ class Paper:
             line = decode_line(self.ledger[row.offset : row.offset + row.size])
             assert isinstance(line, ResultLine)
             rows.append(change_again(row, line, 0))
-        try:
+        with suppress(Crash):
             self._send(RetryIntake(self.state), rows, verdict)
-        except Crash:
-            pass
         return self
 
     @property
@@ -177,13 +174,15 @@ class Paper:
             word = verdict(change)
             if word in (OK, APPLIED_UNTOLD):
                 self.api.setdefault((change.organization, change.id), {}).update(values_of(change))
-            self._append(request_line(number, 1, http=None if "untold" in word else 200) + _result(writer, change, word))
+            self._append(
+                request_line(number, 1, http=None if "untold" in word else 200) + _result(writer, change, word)
+            )
             status = _STATUSES[word]
             if change.was:
                 tally.replace(status, Status(change.was))
             else:
                 tally.settle(status)
-        self._append(encode_line(EndLine(TIME, 0, {"run_seconds": 1.0, "complete": True})))
+        self._append(encode_line(EndLine(TIME, 0, {"run_seconds": 1.0, "complete": True, "unsent": tally.unsent})))
 
 
 def read_back(ledger: bytes) -> tuple[LedgerState, RetryPlan, SealedReader]:

@@ -288,7 +288,7 @@ def test_reads_as_a_slow_reader_made_of_the_standard_library_does(record: str, o
     ("before", "after", "kept"),
     [
         ('"entityData":', "", '"entityData":'),
-        ('"changes" : { "k":{ "from" :', ' }}', '"changes":{ "k":{ "from" :'),
+        ('"changes" : { "k":{ "from" :', " }}", '"changes":{ "k":{ "from" :'),
         ('"entityTargetData"\t: ', " ", '"entityTargetData":'),
     ],
 )

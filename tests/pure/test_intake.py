@@ -114,7 +114,9 @@ edits = st.lists(
 )
 
 
-@given(st.lists(st.sampled_from("xy"), min_size=1, max_size=5), st.lists(st.tuples(edits, st.integers(1, 25)), max_size=4))
+@given(
+    st.lists(st.sampled_from("xy"), min_size=1, max_size=5), st.lists(st.tuples(edits, st.integers(1, 25)), max_size=4)
+)
 @settings(max_examples=400)
 def test_whatever_is_edited_and_wherever_runs_break_off_changes_end_in_input_order(
     ids: list[str], history: list[tuple[list[tuple[str, int, str]], int]]

@@ -1,8 +1,8 @@
 """`retry` from the ledger alone: again and again, and never an older change over a newer one."""
 
-import json
 import tracemalloc
 from collections.abc import Callable
+from itertools import count
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,7 @@ from tests.pure.paper import (
     REFUSED,
     Fields,
     Paper,
+    expected_api,
     read_back,
     read_rows,
     record,
@@ -137,6 +138,11 @@ def test_a_row_waits_while_a_newer_one_may_have_been_applied_and_has_no_result()
     assert crashed.api["org", "x"]["actionIcon"] == "new"
 
 
+def test_a_row_that_was_on_its_way_and_was_edited_since_is_not_missed_for_ever() -> None:
+    crashed = Paper().run([OLD], steps=3)
+    assert crashed.run([NEW]).retry().counts == {"updated": 1}
+
+
 def test_a_row_that_was_itself_on_its_way_is_sent_again() -> None:
     paper = Paper().run([OLD, NEW], lambda _: REFUSED)
     for steps in range(1, 8):
@@ -147,9 +153,14 @@ def test_a_row_that_was_itself_on_its_way_is_sent_again() -> None:
 
 @pytest.mark.parametrize(
     ("words", "is_doubtful"),
-    [([REFUSED], False), ([LOST_UNTOLD], True), ([LOST_UNTOLD, REFUSED], True), ([REFUSED, LOST_UNTOLD, REFUSED], True)],
+    [
+        ([REFUSED], False),
+        ([LOST_UNTOLD], True),
+        ([LOST_UNTOLD, REFUSED], True),
+        ([REFUSED, LOST_UNTOLD, REFUSED], True),
+    ],
 )
-def test_a_row_that_some_request_may_have_applied_says_so_for_good(words: list[str], is_doubtful: bool) -> None:
+def test_a_row_that_some_request_may_have_applied_says_so_for_good(words: list[str], *, is_doubtful: bool) -> None:
     paper = Paper().run([OLD], lambda _: words[0])
     for word in words[1:]:
         paper.retry(lambda _, word=word: word)  # type: ignore[misc]
@@ -171,7 +182,9 @@ field_sets = st.sets(st.sampled_from(FIELD_NAMES), min_size=1)
 words = st.sampled_from([OK, OK, REFUSED, LOST_UNTOLD])
 
 
-@given(st.lists(field_sets, min_size=1, max_size=5), st.lists(words, max_size=30), st.lists(st.integers(1, 18), max_size=3))
+@given(
+    st.lists(field_sets, min_size=1, max_size=5), st.lists(words, max_size=30), st.lists(st.integers(1, 18), max_size=3)
+)
 @settings(max_examples=300)
 def test_whatever_fails_and_wherever_it_breaks_off_no_older_change_stands_over_a_newer_one(
     wanted: list[set[str]], verdicts: list[str], breaks: list[int]
@@ -200,6 +213,42 @@ def test_whatever_fails_and_wherever_it_breaks_off_no_older_change_stands_over_a
 def check_nothing_went_back(before: Fields, after: Fields) -> None:
     for name, value in before.items():
         assert int(after[name][1:]) >= int(value[1:])
+
+
+events = st.one_of(
+    st.tuples(st.just("insert"), st.integers(0, 6), field_sets),
+    st.tuples(st.just("run"), st.integers(1, 30), field_sets),
+    st.tuples(st.just("retry"), st.integers(1, 30), field_sets),
+)
+
+
+@given(st.lists(field_sets, min_size=1, max_size=3), st.lists(words, max_size=40), st.lists(events, max_size=8))
+@settings(max_examples=1_000)
+def test_whatever_is_inserted_fails_and_breaks_off_everything_ends_in_input_order(
+    wanted: list[set[str]], verdicts: list[str], history: list[tuple[str, int, set[str]]]
+) -> None:
+    numbers, left = count(), iter(verdicts)
+
+    def new(names: set[str]) -> str:
+        return record("x", **dict.fromkeys(sorted(names), f"v{next(numbers)}"))
+
+    def verdict(_: Change) -> str:
+        return next(left, OK)
+
+    rows = [new(names) for names in wanted]
+    paper = Paper()
+    for kind, number, names in history:
+        if kind == "insert":
+            rows.insert(number % (len(rows) + 1), new(names))
+        elif kind == "run":
+            paper.run(rows, verdict, steps=number)
+        elif paper.ledger:
+            paper.retry(verdict, steps=number)
+    paper.run(rows)
+    paper.retry()
+    assert set(paper.counts) <= {"updated", "superseded"}
+    assert paper.api == expected_api(rows)
+    assert paper.run(rows).sent == []
 
 
 def test_a_plan_takes_little_memory_for_each_failed_row() -> None:

@@ -5,6 +5,7 @@ import json
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from typing import Any, Self
 
@@ -195,3 +196,33 @@ def test_quits_when_told() -> None:
     with open_server() as server, Wire(server) as wire:
         assert wire.ask(b"GET /quit HTTP/1.1\r\n\r\n") == (200, {})
         assert wire.file.read() == b""
+
+
+def test_throttles_what_is_more_than_a_second_may_hold() -> None:
+    with open_server(allow=3) as server, Wire(server) as wire:
+        answers = [wire.ask(post(update('{"id":"a"}'))) for _ in range(5)]
+        assert [status for status, _ in answers] == [200, 200, 200, 429, 429]
+        assert answers[-1][1]["error"]["status"] == "RESOURCE_EXHAUSTED"
+        seen = server.statistics()
+        assert (seen.requests, seen.throttled, seen.refused, seen.activities) == (5, 2, 0, 3)
+        assert 0 < seen.span_seconds < 1
+        time.sleep(1)
+        assert wire.ask(post(update('{"id":"a"}')))[0] == 200
+
+
+def bulk(body: bytes) -> bytes:
+    """Return a bulk request."""
+    return b"PUT /_bulk HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+
+
+def test_answers_bulk_requests(server: Server) -> None:
+    pairs = b'{"update":{"_index":"i","_id":"a"}}\n{"doc":{"_id":"x"}}\n{"update":{"_id":"b"}}\n{"doc":{}}\n'
+    before = server.statistics().activities
+    with Wire(server) as wire:
+        status, answer = wire.ask(bulk(pairs))
+        assert (status, answer["errors"]) == (200, False)
+        assert [item["update"]["_id"] for item in answer["items"]] == ["a", "b"]
+        assert {item["update"]["status"] for item in answer["items"]} == {200}
+        assert wire.ask(bulk(b'{"update":{"_id":"a"}}\n'))[0] == 400
+        assert wire.ask(post(update('{"id":"a"}')))[0] == 200
+    assert server.statistics().activities - before == 3

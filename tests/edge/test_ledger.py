@@ -1,0 +1,374 @@
+"""The ledger on disk: made with care, locked, verified, written in groups, and given up at the first failure."""
+
+import errno
+import os
+import stat
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from bulk_update.edge.ledger import (
+    Ledger,
+    LedgerFile,
+    keep_writing,
+    open_ledger_file,
+    open_ledger_for_reading,
+)
+from bulk_update.errors import LedgerError, LedgerUnwritable
+from bulk_update.pure.ledger_lines import Append, Seal, SealedReader, encode_line
+from tests.pure.paper import request_line, run_line, sealed
+
+RUN = encode_line(run_line())
+
+
+def read(path: Path) -> tuple[list[bytes], bytes]:
+    """Read a ledger as the next run would: its appends, and the torn tail."""
+    appends: list[Append] = []
+    with open_ledger_for_reading(path) as file:
+        tail = file.read(appends.append)
+    return [append.lines for append in appends], tail
+
+
+class Disk:
+    """A store that writes to memory, as slowly as it is told, until it fails."""
+
+    def __init__(self) -> None:
+        self.appends: list[bytes] = []
+        self.error: OSError | None = None
+        self.calls = 0
+        self.gate: Callable[[], Awaitable[None]] | None = None
+
+    async def append(self, data: bytes) -> None:
+        self.calls += 1
+        if self.gate is not None:
+            await self.gate()
+        if self.error is not None:
+            raise self.error
+        self.appends.append(data)
+
+    @property
+    def lines(self) -> list[bytes]:
+        return [append.lines for append in SealedReader().feed(b"".join(self.appends))]
+
+
+# --------------------------------------------------------------------------------- group commit
+
+
+async def test_what_comes_while_a_write_is_under_way_goes_to_disk_in_one_more() -> None:
+    disk, release = Disk(), anyio.Event()
+    disk.gate = release.wait
+    ledger = Ledger(disk, Seal())
+    told: list[int] = []
+
+    async def record(number: int) -> None:
+        await ledger.record(b"%d\n" % number)
+        told.append(number)
+
+    async with keep_writing(ledger), anyio.create_task_group() as tasks:
+        for number in range(10):
+            tasks.start_soon(record, number)
+        ledger.note(b"noted\n")
+        await anyio.wait_all_tasks_blocked()
+        assert told == []
+        release.set()
+    assert told == list(range(10))
+    assert b"".join(disk.lines) == b"noted\n" + b"".join(b"%d\n" % number for number in range(10))
+    assert len(disk.appends) <= 2
+
+
+async def test_nothing_is_told_before_it_is_on_disk() -> None:
+    disk, release = Disk(), anyio.Event()
+    disk.gate = release.wait
+    ledger = Ledger(disk, Seal())
+    async with keep_writing(ledger):
+        with anyio.move_on_after(0) as scope:
+            await ledger.record(b"a\n")
+        assert scope.cancelled_caught
+        release.set()
+    # Who waited has gone; the lines are written all the same.
+    assert disk.lines == [b"a\n"]
+
+
+async def test_lines_that_were_only_noted_are_on_disk_when_the_ledger_is_closed() -> None:
+    disk = Disk()
+    ledger = Ledger(disk, Seal())
+    async with keep_writing(ledger):
+        ledger.note(b"a\n")
+        ledger.note(b"b\n")
+    assert b"".join(disk.lines) == b"a\nb\n"
+
+
+async def test_the_seals_go_on_where_the_ledger_ended() -> None:
+    before = sealed(RUN)
+    disk = Disk()
+    async with keep_writing(ledger := Ledger(disk, Seal().next(RUN))):
+        await ledger.record(request_line(1, 1))
+        await ledger.record(request_line(2, 1))
+    assert len(SealedReader().feed(before + b"".join(disk.appends))) == 3
+
+
+async def test_an_append_under_way_is_finished_when_the_writer_is_cancelled() -> None:
+    disk, release = Disk(), anyio.Event()
+    disk.gate = release.wait
+    ledger = Ledger(disk, Seal())
+    async with anyio.create_task_group() as group:
+        group.start_soon(ledger.keep_writing)
+        ledger.note(b"a\n")
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
+        release.set()
+    assert disk.lines == [b"a\n"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.ESTALE])
+async def test_a_write_that_fails_ends_the_ledger_for_everyone_and_is_not_tried_again(number: int) -> None:
+    disk, release = Disk(), anyio.Event()
+    disk.gate = release.wait
+    disk.error = OSError(number, os.strerror(number))
+    ledger = Ledger(disk, Seal())
+    refused: list[str] = []
+
+    async def record(line: bytes) -> None:
+        try:
+            await ledger.record(line)
+        except LedgerUnwritable as broken:
+            refused.append(str(broken))
+
+    async def write() -> None:
+        with pytest.raises(LedgerUnwritable, match="Sending has stopped"):
+            await ledger.keep_writing()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(write)
+        group.start_soon(record, b"in the append\n")
+        await anyio.wait_all_tasks_blocked()
+        group.start_soon(record, b"in the next one\n")
+        await anyio.wait_all_tasks_blocked()
+        release.set()
+    await record(b"later\n")
+    assert len(refused) == 3
+    assert all(os.strerror(number) in words for words in refused)
+    assert disk.calls == 1
+    assert disk.appends == []
+
+
+# ------------------------------------------------------------------------------------- the file
+
+
+async def test_appends_are_written_and_synced_off_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[tuple[str, int, bytes]] = []
+    path = tmp_path / "ledger"
+    sync = os.fdatasync
+
+    def synced(descriptor: int) -> None:
+        sync(descriptor)
+        calls.append(("sync", threading.get_ident(), path.read_bytes()))
+
+    monkeypatch.setattr(os, "fdatasync", synced)
+    with open_ledger_file(path) as file:
+        async with keep_writing(ledger := Ledger(file, file.seal)):
+            await ledger.record(RUN)
+            assert [(name, data) for name, _, data in calls] == [("sync", sealed(RUN))]
+    assert calls[0][1] != threading.get_ident()
+
+
+async def test_a_write_that_takes_only_a_part_goes_on_with_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, bytes(data)[:7]))
+    with open_ledger_file(tmp_path / "ledger") as file:
+        await file.append(sealed(RUN))
+    assert read(tmp_path / "ledger") == ([RUN], b"")
+
+
+def test_a_new_ledger_is_for_its_owner_alone_and_its_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    mask = os.umask(0)
+    try:
+        with open_ledger_file(tmp_path / "ledger") as file:
+            assert file.is_new
+    finally:
+        os.umask(mask)
+    assert stat.S_IMODE((tmp_path / "ledger").stat().st_mode) == 0o600
+    assert synced == [str(tmp_path)]
+
+
+def test_a_ledger_that_another_has_is_refused_and_its_process_named(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    with open_ledger_file(path):
+        with pytest.raises(LedgerError, match=f"in use by process {os.getpid()}"), open_ledger_file(path):
+            raise AssertionError
+        # To read it is no use of it.
+        assert read(path) == ([], b"")
+    with open_ledger_file(path) as file:
+        assert file.size == 0
+
+
+def test_a_ledger_stays_locked_when_it_is_read_and_closed_meanwhile(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    with open_ledger_file(path):
+        read(path)
+        path.read_bytes()
+        with pytest.raises(LedgerError, match="in use"), open_ledger_file(path):
+            raise AssertionError
+
+
+def test_a_link_to_a_ledger_is_that_ledger(tmp_path: Path) -> None:
+    (tmp_path / "real").write_bytes(sealed(RUN))
+    (tmp_path / "link").symlink_to("real")
+    with open_ledger_file(tmp_path / "real"):
+        with pytest.raises(LedgerError, match="in use"), open_ledger_file(tmp_path / "link"):
+            raise AssertionError
+    assert read(tmp_path / "link") == ([RUN], b"")
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def device(path: Path) -> None:
+    path.symlink_to("/dev/full")
+
+
+def loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (fifo, "not a regular file"),
+        (device, "not a regular file"),
+        (Path.mkdir, "Is a directory"),
+        (loop, "Too many levels of symbolic links"),
+    ],
+)
+def test_what_is_no_regular_file_is_no_ledger(tmp_path: Path, make: Callable[[Path], None], words: str) -> None:
+    path = tmp_path / "ledger"
+    make(path)
+    with pytest.raises(LedgerError, match=words), open_ledger_file(path):
+        raise AssertionError
+    if make is not loop:
+        with pytest.raises(LedgerError, match="not a regular file"), open_ledger_for_reading(path):
+            raise AssertionError
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENOSPC])
+def test_a_ledger_that_cannot_be_made_is_refused_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    opened = os.open
+
+    def refuse(path: Path, flags: int, *rest: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(number, os.strerror(number))
+        return opened(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(LedgerError, match=os.strerror(number)), open_ledger_file(tmp_path / "ledger"):
+        raise AssertionError
+
+
+def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="No such file or directory"), open_ledger_file(tmp_path / "no" / "ledger"):
+        raise AssertionError
+
+
+def test_a_ledger_that_must_be_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(LedgerError, match="there is no ledger"), open_ledger_file(tmp_path / "l", must_exist=True):
+        raise AssertionError
+    assert list(tmp_path.iterdir()) == []
+
+
+# --------------------------------------------------------------------------------- what is there
+
+
+@pytest.mark.parametrize("text", [b"hello\n", b'{"type":"result"', b"\0\0hello", b"[]\n", b'{"organizationId":"o"}\n'])
+def test_another_file_is_not_taken_for_a_ledger(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "file").write_bytes(text)
+    with open_ledger_file(tmp_path / "file") as file, pytest.raises(LedgerError, match="is not a ledger"):
+        file.read(lambda _: None)
+    assert (tmp_path / "file").read_bytes() == text
+
+
+@pytest.mark.parametrize("kept", [0, 1, 10, 22, 40, 200])
+@pytest.mark.parametrize("zeros", [0, 1, 50])
+def test_a_first_append_that_is_torn_is_a_torn_tail(tmp_path: Path, kept: int, zeros: int) -> None:
+    text = RUN[:kept] + bytes(zeros)
+    (tmp_path / "ledger").write_bytes(text)
+    assert read(tmp_path / "ledger") == ([], text)
+
+
+def test_damage_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> None:
+    text = sealed(RUN, request_line(1, 1), request_line(2, 1))
+    (tmp_path / "ledger").write_bytes(text.replace(b'"attempt":1', b'"attempt":2', 1))
+    with pytest.raises(LedgerError, match=r"is damaged at line 3: .* Nothing was sent\. Restore the ledger"):
+        read(tmp_path / "ledger")
+
+
+def test_a_later_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ledger").write_bytes(sealed(encode_line(run_line(form=2))))
+    with pytest.raises(LedgerError, match="format 2"), open_ledger_for_reading(tmp_path / "ledger") as file:
+        from bulk_update.pure.ledger_state import LedgerState
+
+        file.read(LedgerState().fold)
+
+
+def test_a_torn_tail_is_cut_off_and_kept_and_writing_goes_on_behind_what_is_whole(tmp_path: Path) -> None:
+    path, keep = tmp_path / "ledger", tmp_path / "ledger.torn-1"
+    whole, torn = sealed(RUN), request_line(1, 1)[:-5]
+    path.write_bytes(whole + torn)
+    with open_ledger_file(path) as file:
+        file.cut(file.read(lambda _: None), keep)
+        file._append(sealed(request_line(2, 1), after=file.seal))  # noqa: SLF001
+    assert read(path) == ([RUN, request_line(2, 1)], b"")
+    assert keep.read_bytes() == torn
+    assert stat.S_IMODE(keep.stat().st_mode) == 0o600
+
+
+def test_a_tail_that_cannot_be_kept_is_not_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.write_bytes(sealed(RUN) + b"torn")
+    (tmp_path / "there").write_bytes(b"something else")
+    with open_ledger_file(path) as file:
+        tail = file.read(lambda _: None)
+        for keep in (tmp_path / "there", tmp_path / "no" / "folder"):
+            with pytest.raises(LedgerError, match="torn tail that cannot be cut off"):
+                file.cut(tail, keep)
+    assert path.read_bytes() == sealed(RUN) + b"torn"
+    assert (tmp_path / "there").read_bytes() == b"something else"
+
+
+def test_a_line_is_found_again_where_its_append_says(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.write_bytes(sealed(RUN, request_line(1, 1) + request_line(2, 1)))
+    appends: list[Append] = []
+    with open_ledger_for_reading(path) as file:
+        assert isinstance(file, LedgerFile)
+        file.read(appends.append)
+        second = appends[1]
+        assert file.bytes_at(second.offset, len(second.lines)) == second.lines
+        first: list[Append] = []
+        file.read_first(first.append)
+        assert first == appends[:1]
+
+
+def test_only_what_is_sealed_is_seen_while_a_run_writes(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.write_bytes(sealed(RUN) + request_line(1, 1))
+    assert read(path) == ([RUN], request_line(1, 1))
