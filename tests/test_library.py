@@ -5,7 +5,7 @@ import contextlib
 import gc
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from bulk_update import (
     open_updates,
     update,
 )
+from bulk_update.library import Source
 from tests.runs import HASTY, KEY, TOKEN, Row, carry_out, ndjson, plan, read_ledger, row, rows
 from tests.servers.actions import Hang
 from tests.servers.fast import open_fast
@@ -69,7 +70,7 @@ async def test_a_file_an_iterable_and_an_async_iterable_send_the_same(tmp_path: 
             yield one
 
     (tmp_path / "changes.ndjson").write_text(ndjson(rows(7)))
-    sources = [
+    sources: list[Source] = [
         str(tmp_path / "changes.ndjson"),
         tmp_path / "changes.ndjson",
         Inputs((str(tmp_path / "changes.ndjson"),)),
@@ -170,9 +171,7 @@ async def test_the_same_changes_again_send_nothing_and_others_only_themselves(tm
 
 
 @pytest.mark.parametrize("how", ["update", "iterate"])
-async def test_what_an_iterable_raises_comes_out_when_all_that_had_left_is_recorded(
-    how: str, tmp_path: Path
-) -> None:
+async def test_what_an_iterable_raises_comes_out_when_all_that_had_left_is_recorded(how: str, tmp_path: Path) -> None:
     def broken() -> Iterator[Row]:
         yield from rows(1_234)
         raise ZeroDivisionError
@@ -183,7 +182,8 @@ async def test_what_an_iterable_raises_comes_out_when_all_that_had_left_is_recor
         raise ZeroDivisionError
 
     async with open_misbehaving([ok()]) as server:
-        for number, changes in enumerate((broken(), broken_too())):
+        both: list[Iterable[object] | AsyncIterable[object]] = [broken(), broken_too()]
+        for number, changes in enumerate(both):
             folder = tmp_path / str(number)
             folder.mkdir()
             ledger, applied = folder / "test.ledger.ndjson", len(server.applied)
@@ -286,7 +286,7 @@ async def test_an_error_of_the_body_goes_before_the_one_that_nothing_was_sent(tm
     (tmp_path / "test.ledger.ndjson").write_text("no ledger\n")
     with pytest.raises(ValueError, match="enough"):
         async with updates_of("http://127.0.0.1:1", rows(3), tmp_path) as updates:
-            await asyncio.wait([updates._task])  # type: ignore[list-item]  # noqa: SLF001
+            await asyncio.wait([updates._task])  # type: ignore[type-var]  # noqa: SLF001
             raise_in_body()
 
 

@@ -1,4 +1,4 @@
-"""What cannot be used ends in one clear sentence and the code that DESIGN 2.1 gives it; nothing is sent, nothing lost."""
+"""What cannot be used ends in one clear sentence and its exit code; nothing is sent, nothing is lost."""
 
 import gzip
 import json

@@ -245,11 +245,33 @@ async def test_help_lists_the_exit_codes_and_every_option_of_the_main_job() -> N
     for ended in (overview, main_job):
         for code in ("0 ", "1 ", "2 ", "3 ", "129, 130, 143"):
             assert f"\n  {code}" in ended.out
-    for option in (
-        "--organization-id --format --column --ledger --batch-size --batch-bytes --buffer --rate --organization-rate "
-        "--concurrency --timeout --max-attempts --give-up-after --max-failures --limit --api-url --api-key-file "
-        "--auth-token-file --sandbox --json --quiet --no-progress --log-format --dry-run --accept-new-key"
-    ).split():
+    for option in [
+        "--organization-id",
+        "--format",
+        "--column",
+        "--ledger",
+        "--batch-size",
+        "--batch-bytes",
+        "--buffer",
+        "--rate",
+        "--organization-rate",
+        "--concurrency",
+        "--timeout",
+        "--max-attempts",
+        "--give-up-after",
+        "--max-failures",
+        "--limit",
+        "--api-url",
+        "--api-key-file",
+        "--auth-token-file",
+        "--sandbox",
+        "--json",
+        "--quiet",
+        "--no-progress",
+        "--log-format",
+        "--dry-run",
+        "--accept-new-key",
+    ]:
         assert f"{option} " in main_job.out or f"{option}\n" in main_job.out
 
 

@@ -28,10 +28,10 @@ def gz(data: bytes) -> bytes:
 
 def zst(data: bytes) -> bytes:
     if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415 -- where it is
+        from compression import zstd
 
         return zstd.compress(data)
-    import zstandard  # noqa: PLC0415 -- not needed from 3.14 on
+    import zstandard
 
     return zstandard.compress(data)
 

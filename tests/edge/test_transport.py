@@ -209,7 +209,7 @@ async def test_a_body_without_end_is_not_read_to_its_end() -> None:
 async def test_a_body_cut_where_nothing_tells_its_length_comes_as_it_is() -> None:
     async with serving([Cut(framing=Framing.CLOSE)]) as (_, transport):
         answer = await answer_of(transport)
-    with pytest.raises(ValueError, match="Unterminated|Expecting"):
+    with pytest.raises(ValueError, match=r"Unterminated|Expecting"):
         json.loads(answer.body)
 
 
@@ -319,7 +319,7 @@ async def test_a_second_answer_to_an_earlier_request_is_no_answer_to_the_next_on
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_a_connection_that_the_server_has_closed_is_not_used_again(announced: bool) -> None:  # noqa: FBT001
+async def test_a_connection_that_the_server_has_closed_is_not_used_again(announced: bool) -> None:
     async with serving([Closing(announced=announced)]) as (server, transport):
         for _ in range(5):
             outcome = await transport.post(body(), in_a_while)

@@ -370,7 +370,7 @@ def test_a_later_change_waits_until_the_earlier_one_is_final() -> None:
 @pytest.mark.parametrize("times", [2, 3, 4, 50])
 @pytest.mark.parametrize("closed", [False, True])
 @pytest.mark.parametrize("count", [1, 2, 100])
-def test_many_changes_to_one_activity_leave_one_after_the_other(times: int, closed: bool, count: int) -> None:  # noqa: FBT001
+def test_many_changes_to_one_activity_leave_one_after_the_other(times: int, closed: bool, count: int) -> None:
     batcher = Batcher(Limits(count=count, buffer=0))
     batcher.add(changes("a" * times))
     batches = take_all(batcher) if not closed else []
@@ -548,7 +548,7 @@ def test_an_overflow_without_room_is_asked_once() -> None:
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_rows_that_came_while_their_organization_rested_come_back_little_by_little(closed: bool) -> None:  # noqa: FBT001
+def test_rows_that_came_while_their_organization_rested_come_back_little_by_little(closed: bool) -> None:
     batcher = Batcher(Limits(count=5, buffer=100_000), MemoryOverflow())
     batcher.add(changes(numbered(5)))
     assert batcher.take() is not None
@@ -586,7 +586,7 @@ def zipf_rows(rows: int, organizations: int) -> list[Change]:
 
 
 @pytest.mark.parametrize(("has_overflow", "most"), [(True, 1.0), (False, 2.25)])
-def test_interleaved_organizations_cost_few_requests(has_overflow: bool, most: float) -> None:  # noqa: FBT001
+def test_interleaved_organizations_cost_few_requests(has_overflow: bool, most: float) -> None:
     rows = zipf_rows(200_000, 5_000)
     room = 20_000 * (len(rows[0].activity) + 301) + 5_000 * 500
     overflow = MemoryOverflow()

@@ -614,7 +614,7 @@ def test_a_first_line_without_an_end_is_no_header() -> None:
         (b"x" * 300_000, False),
     ],
 )
-def test_a_header_is_told_by_a_known_name(head: bytes, expected: bool) -> None:  # noqa: FBT001
+def test_a_header_is_told_by_a_known_name(head: bytes, expected: bool) -> None:
     assert begins_with_header(head) is expected
 
 
