@@ -87,7 +87,7 @@ class Page:
         await self.call("Emulation.setEmulatedMedia", features=features)
         await self.run("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
         shot = await self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(shot["data"]))  # noqa: ASYNC240 -- a small file
+        path.write_bytes(base64.b64decode(shot["data"]))
 
 
 @asynccontextmanager
