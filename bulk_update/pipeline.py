@@ -40,7 +40,6 @@ from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance, Health
 from bulk_update.pure.tally import Summary
 
-
 _LOOK_AT_CONTROL: Final = 1.0
 """Seconds between looks at the control file."""
 

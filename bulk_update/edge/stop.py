@@ -43,9 +43,9 @@ class _Interruptible:
         self._task: asyncio.Task[object] | None = None
 
     def interrupt(self) -> None:
-        """Cancel what the block waits for."""
-        self._is_interrupted = True
-        if self._task is not None:
+        """Cancel what the block waits for; who stops the run from within it waits for nothing."""
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._is_interrupted = True
             self._task.cancel()
 
     def __enter__(self) -> Self:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
@@ -10,6 +10,8 @@ from bulk_update.model import Change, Invalid, Status
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.settled import KeyBag, SettledRows, row_key
 from bulk_update.pure.tally import Tally
+
+_REPEATABLE: Final = (Status.UPDATED, Status.FAILED, Status.UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class RunIntake:
             return None
         activity = row_key(row.organization, row.id, 0)
         latest = next(iter(self._latest.marks(activity)), 0)
-        if status is Status.UPDATED and latest > run:
-            row = replace(row, was=status.value)
+        if status in _REPEATABLE and latest > run:
+            row = replace(row, was=status.value, doubt=status is Status.UNKNOWN)
             status, run = None, self._run
         if run > max(latest, 1) and status is not Status.SUPERSEDED:
             self._latest.discard(activity, latest)

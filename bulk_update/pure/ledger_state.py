@@ -48,7 +48,7 @@ class LedgerState:
     is_all_settled: bool = False
     mended: bytes = b""
     _sent: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
-    _announced: str = ""
+    _ended: str = ""
     _open: dict[int, set[int]] = field(default_factory=dict)
     """Keys of the rows that were on their way with a request and have no result since, by its number."""
     _carriers: dict[int, list[int]] = field(default_factory=dict)
@@ -68,6 +68,7 @@ class LedgerState:
                 case RunLine():
                     self._fold_run(line)
                 case EndLine():
+                    self._ended = line.time
                     self.seconds += _number(line.summary.get("run_seconds"))
                     if not self._is_retry:
                         self.complete = line.summary.get("complete") is True
@@ -101,13 +102,13 @@ class LedgerState:
             raise ValueError(f"it has format {line.format}, this version writes format {FORMAT}")
         self.run = line
         self.first_run = self.first_run or line
+        self._ended = ""
         if not self._is_retry:
             self.settled.runs += 1
             self.complete = self.is_all_settled = False
 
     def _fold_sending(self, line: SendingLine) -> None:
         self.last_request = max(self.last_request, line.request)
-        self._announced = line.time
         keys = self._open[line.request] = {
             row_key(line.organization_id, identifier, check)
             for identifier, check in zip(line.ids, line.checks, strict=True)
@@ -118,11 +119,12 @@ class LedgerState:
     def ages(self, now: float) -> list[float]:
         """Tell how many seconds ago the last requests left, oldest first. `now`: seconds since 1970.
 
-        Of requests that no line tells the end of, the latest time is taken that they may have left at.
+        Of requests that no line tells the end of, the latest time is taken that they may have left at: when
+        the last run ended, and just now if no line tells that either.
         """
         left = [_epoch(time) - seconds for time, seconds in self._sent]
         if self._open:
-            left += [max([_epoch(self._announced), *left])] * len(self._open)
+            left += [_epoch(self._ended) if self._ended else now] * len(self._open)
         return [max(0.0, now - time) for time in sorted(left)]
 
     def _fold_result(self, line: ResultLine) -> None:

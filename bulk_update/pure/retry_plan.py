@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from bulk_update.model import Change, Status
 from bulk_update.pure.activity import FIELDS
-from bulk_update.pure.ledger_lines import DOUBT, Append, ResultLine, SendingLine, decode_line
+from bulk_update.pure.ledger_lines import DOUBT, Append, ResultLine, RunLine, SendingLine, decode_line
 from bulk_update.pure.settled import row_key
 
 _OPEN: Final = (Status.FAILED, Status.UNKNOWN)
@@ -24,7 +24,8 @@ _decode: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 class OpenRow(msgspec.Struct, gc=False):
     """A row to be sent again.
 
-    `offset`, `size`: where its first result stands in the ledger; `last_offset`, `last_size`: its last one.
+    `offset`, `size`: where its first result stands in the ledger, which is its place among the changes of its
+    activity; `last_offset`, `last_size`: its last one.
     `status`: of the last. `overwritten`: bit mask of the fields that later changes of its activity have set
     since. `doubt`: some request with it got no answer, so that it may have been applied. `later`: keys of later
     changes of its activity that were sent since.
@@ -48,6 +49,7 @@ class RetryPlan:
         self._rows: dict[int, tuple[OpenRow, ...]] = {}
         self._by_activity: dict[int, tuple[OpenRow, ...]] = {}
         self._fields: dict[int, int] = {}
+        self._is_retry = False
 
     def fold(self, append: Append) -> None:
         """Take in what one append tells."""
@@ -58,6 +60,8 @@ class RetryPlan:
                 self._fold_result(line, offset, len(text))
             elif isinstance(line, SendingLine) and self._by_activity:
                 self._note_fields(line)
+            elif isinstance(line, RunLine):
+                self._is_retry = line.verb == "retry"
             offset += len(text) + 1
 
     def rows(self, doubtful: Collection[int] = ()) -> list[OpenRow]:
@@ -74,8 +78,10 @@ class RetryPlan:
         status = Status(line.status)
         key = row_key(line.organization_id, line.id, int(line.check, 16))
         activity = row_key(line.organization_id, line.id, 0)
-        # A row keeps the place of its first result: that is where it stands among the changes of its activity.
         row = self._close(key, activity) if line.was and line.was != Status.UPDATED else None
+        if not self._is_retry and row is not None:
+            # The main job has sent it again behind all that stands before it in the input: this is its place now.
+            row = OpenRow(offset, size, offset, size, status, doubt=row.doubt)
         if status is Status.UPDATED:
             self._overwrite(activity, key, row)
         elif status in _OPEN:

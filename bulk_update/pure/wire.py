@@ -135,7 +135,7 @@ def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch
         elif verdict.success:
             updated.append(change)
         else:
-            refused.append((change, RowError("not_updated", verdict.message, answer.status)))
+            refused.append((change, RowError("not_updated", _clip(verdict.message), answer.status)))
     return Judgement(updated, refused, unanswered, None, "no_verdict", "the answer does not tell", answer.status)
 
 
@@ -161,8 +161,8 @@ def _judge_failure(failure: _Error, answer: Answer, batch: Batch) -> Judgement:
             if judgement.trouble is None:
                 return judgement
     trouble = trouble_of_status(failure.status, answer.status, failure.message)
-    code = failure.status or trouble.value
-    message = failure.message or f"HTTP {answer.status}"
+    code = _clip(failure.status, 60) or trouble.value
+    message = _clip(failure.message) or f"HTTP {answer.status}"
     return Judgement((), (), batch.changes, trouble, code, message, answer.status)
 
 
@@ -189,6 +189,11 @@ def _without_repeated(body: bytes, verdicts: Mapping[str, _Verdict | None]) -> M
 
 def _nothing(batch: Batch, trouble: Trouble, answer: Answer, message: str) -> Judgement:
     return Judgement((), (), batch.changes, trouble, trouble.value, message, answer.status)
+
+
+def _clip(text: str, most: int = 1_000) -> str:
+    """Cut what a server says: it stands in the ledger once a row."""
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def _excerpt(body: bytes) -> str:
