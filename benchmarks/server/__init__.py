@@ -23,14 +23,21 @@ COMPILE = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What the server saw; `cpu_seconds` is what it cost, `busiest_second` counts a sliding second."""
+    """What the server saw.
+
+    `refused`: what was no update. `throttled`: what was more than is allowed. `busiest_second`: requests in
+    a sliding second, at most, throttled ones included. `span_seconds`: from the first request to the last.
+    `cpu_seconds`: what it cost the server.
+    """
 
     requests: int
     activities: int
     bytes: int
     connections: int
     refused: int
+    throttled: int
     busiest_second: int
+    span_seconds: float
     cpu_seconds: float
 
 
@@ -49,14 +56,15 @@ class Server:
 
 
 @contextmanager
-def open_server(*, latency: float = 0, port: int = 0, cpu: int | None = None) -> Iterator[Server]:
+def open_server(*, latency: float = 0, allow: int = 0, port: int = 0, cpu: int | None = None) -> Iterator[Server]:
     """Serve on loopback until the block ends, compiled first where it is not yet.
 
-    `latency`: seconds from a whole request to its answer. `port`: 0 for any that is free. `cpu`: the one
+    `latency`: seconds from a whole request to its answer. `allow`: requests in any second, beyond which it
+    answers 429; 0 for any number. `port`: 0 for any that is free. `cpu`: the one
     CPU that it may run on. Raises RuntimeError without a C compiler, CalledProcessError when it does not
     compile or start.
     """
-    words = [str(compiled()), "--port", str(port), "--latency-ms", str(latency * 1000)]
+    words = [str(compiled()), "--port", str(port), "--latency-ms", str(latency * 1000), "--allow", str(allow)]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

@@ -1,11 +1,13 @@
 /* An update server for benchmarks: HTTP/1.1 keep-alive on loopback, one thread, epoll, libc alone.
  *
  *     cc -O2 -o server server.c
- *     ./server [--port N] [--latency-ms N]
+ *     ./server [--port N] [--latency-ms N] [--allow N]
  *
  * prints its URL as its first line of output. POST to any path answers success for the "id" of each
- * element of data.activities; a body of another shape is refused with HTTP 400. GET /stats tells what it
- * saw as JSON, GET /quit ends it. Requests carry Content-Length: a chunked one is refused with HTTP 411.
+ * element of data.activities; a body of another shape is refused with HTTP 400. With --allow, a request
+ * that would make more than N of any second is refused with HTTP 429. PUT /_bulk answers success for the
+ * "_id" of each action, as Elasticsearch does. GET /stats tells what it saw as JSON, GET /quit ends it.
+ * Requests carry Content-Length: a chunked one is refused with HTTP 411.
  *
  * It is meant to be so much cheaper than any client that the client's cost is all that is seen: a request
  * of 100 activities is read, scanned and answered without copying a byte of it but the ids.
@@ -78,33 +80,65 @@ static int64_t now_ns(void)
 
 /* ---------------------------------------------------------------- statistics */
 
+typedef struct {
+    int64_t *at; /* ns, in order */
+    size_t count, capacity;
+} Times;
+
 static struct {
-    uint64_t requests, activities, bytes, connections, refused;
-    int64_t *times; /* when each request was whole, ns */
-    size_t capacity;
+    uint64_t activities, bytes, connections, refused, throttled;
+    Times requests; /* when each was whole */
 } seen;
 
-static void note_request(size_t size)
+static uint64_t allowed; /* requests in any second; 0 for any number */
+
+static void note_time(Times *times, int64_t now)
 {
-    if (seen.requests == seen.capacity) {
-        seen.capacity = seen.capacity ? 2 * seen.capacity : 1 << 16;
-        seen.times = or_die(realloc(seen.times, seen.capacity * sizeof *seen.times));
+    if (times->count == times->capacity) {
+        times->capacity = times->capacity ? 2 * times->capacity : 1 << 16;
+        times->at = or_die(realloc(times->at, times->capacity * sizeof *times->at));
     }
-    seen.times[seen.requests++] = now_ns();
+    times->at[times->count++] = now;
+}
+
+/* Note a request; false if it is one more than is allowed. */
+static bool admit(size_t size)
+{
+    static Times admitted;
+    static size_t first; /* of those in the last second */
+    int64_t now = now_ns();
+    note_time(&seen.requests, now);
     seen.bytes += size;
+    if (allowed == 0)
+        return true;
+    while (first < admitted.count && now - admitted.at[first] >= 1000000000)
+        first++;
+    if (admitted.count - first >= allowed) {
+        seen.throttled++;
+        return false;
+    }
+    note_time(&admitted, now);
+    return true;
 }
 
 /* Return the largest number of requests in any half-open second; the times are in order. */
 static uint64_t busiest_second(void)
 {
     uint64_t busiest = 0, first = 0;
-    for (uint64_t last = 0; last < seen.requests; last++) {
-        while (seen.times[last] - seen.times[first] >= 1000000000)
+    for (uint64_t last = 0; last < seen.requests.count; last++) {
+        while (seen.requests.at[last] - seen.requests.at[first] >= 1000000000)
             first++;
         if (last - first + 1 > busiest)
             busiest = last - first + 1;
     }
     return busiest;
+}
+
+/* Return the time from the first request to the last. */
+static double span_seconds(void)
+{
+    const Times *times = &seen.requests;
+    return times->count == 0 ? 0 : (double)(times->at[times->count - 1] - times->at[0]) / 1e9;
 }
 
 static double cpu_seconds(void)
@@ -271,6 +305,41 @@ static bool append_verdicts(Buffer *answer, Cursor json)
     return true;
 }
 
+/* Read the action of a bulk request to its end; `name` is what is done, `id` to which document. */
+static bool take_action(Cursor *json, Slice *name, Slice *id)
+{
+    return take(json, '{') && next_member(json, true, name) == MEMBER && find_member(json, "_id") &&
+           take_string(json, id);
+}
+
+/* Append the answer to a bulk request of lines in pairs, an action and what it sets; false if it is none. */
+static bool append_items(Buffer *answer, Cursor json)
+{
+    APPEND(answer, "{\"took\":1,\"errors\":false,\"items\":[");
+    for (bool first = true; skip_space(&json), json.at < json.end; first = false) {
+        Slice name, id;
+        if (!take_action(&json, &name, &id))
+            return false;
+        const char *end = memchr(json.at, '\n', (size_t)(json.end - json.at));
+        if (end == NULL)
+            return false;
+        json.at = end + 1;
+        if (!skip_value(&json))
+            return false;
+        if (!first)
+            APPEND(answer, ",");
+        APPEND(answer, "{\"");
+        append(answer, name.bytes, name.length);
+        APPEND(answer, "\":{\"_index\":\"activities\",\"_id\":\"");
+        append(answer, id.bytes, id.length);
+        APPEND(answer, "\",\"_version\":2,\"result\":\"updated\",\"_shards\":{\"total\":1,\"successful\":1,"
+                       "\"failed\":0},\"_seq_no\":1,\"_primary_term\":1,\"status\":200}}");
+        seen.activities++;
+    }
+    APPEND(answer, "]}");
+    return true;
+}
+
 /* ---------------------------------------------------------------- connections */
 
 typedef struct Connection {
@@ -278,6 +347,7 @@ typedef struct Connection {
     bool waiting; /* its answer is in the queue of late ones */
     bool closed;
     bool last;    /* close after the answer */
+    bool bulk;    /* the first request is one */
     bool invited; /* the client was told to go on with its body */
     Buffer in;    /* what came and is not answered */
     size_t needed; /* bytes of the first request, 0 while unknown */
@@ -413,8 +483,8 @@ static bool says(Slice value, const char *word)
 static void put_head(Connection *connection, const char *status)
 {
     char head[HEAD_ROOM];
-    int length = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n",
-                          status, connection->last ? "Connection: close\r\n" : "", connection->out.length - HEAD_ROOM);
+    int length = snprintf(head, sizeof head, "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%s%sContent-Length: %zu\r\n\r\n",
+                          status, connection->bulk ? "X-Elastic-Product: Elasticsearch\r\n" : "", connection->last ? "Connection: close\r\n" : "", connection->out.length - HEAD_ROOM);
     connection->sent = HEAD_ROOM - (size_t)length;
     memcpy(connection->out.bytes + connection->sent, head, (size_t)length);
 }
@@ -429,9 +499,13 @@ static void start_body(Buffer *out)
 static void answer_update(Connection *connection)
 {
     Buffer *out = &connection->out;
-    const char *body = connection->in.bytes + connection->head;
-    note_request(connection->needed - connection->head);
-    if (append_verdicts(out, (Cursor){body, connection->in.bytes + connection->needed})) {
+    Cursor body = {connection->in.bytes + connection->head, connection->in.bytes + connection->needed};
+    if (!admit(connection->needed - connection->head)) {
+        APPEND(out, "{\"error\":{\"message\":\"Too many requests.\",\"status\":\"RESOURCE_EXHAUSTED\"}}");
+        put_head(connection, "429 Too Many Requests");
+        return;
+    }
+    if (connection->bulk ? append_items(out, body) : append_verdicts(out, body)) {
         put_head(connection, "200 OK");
         return;
     }
@@ -446,10 +520,10 @@ static void answer_stats(Connection *connection)
     char text[512];
     int length = snprintf(text, sizeof text,
                           "{\"requests\":%ju,\"activities\":%ju,\"bytes\":%ju,\"connections\":%ju,\"refused\":%ju,"
-                          "\"busiest_second\":%ju,\"cpu_seconds\":%.6f}",
-                          (uintmax_t)seen.requests, (uintmax_t)seen.activities, (uintmax_t)seen.bytes,
-                          (uintmax_t)seen.connections, (uintmax_t)seen.refused, (uintmax_t)busiest_second(),
-                          cpu_seconds());
+                          "\"throttled\":%ju,\"busiest_second\":%ju,\"span_seconds\":%.6f,\"cpu_seconds\":%.6f}",
+                          (uintmax_t)seen.requests.count, (uintmax_t)seen.activities, (uintmax_t)seen.bytes,
+                          (uintmax_t)seen.connections, (uintmax_t)seen.refused, (uintmax_t)seen.throttled,
+                          (uintmax_t)busiest_second(), span_seconds(), cpu_seconds());
     append(&connection->out, text, (size_t)length);
     put_head(connection, "200 OK");
 }
@@ -462,7 +536,8 @@ static bool begins(const Connection *connection, const char *text)
 /* Answer the first request, which is whole; false if the connection is gone. */
 static bool answer(Connection *connection)
 {
-    bool update = begins(connection, "POST ");
+    connection->bulk = begins(connection, "PUT /_bulk ");
+    bool update = connection->bulk || begins(connection, "POST ");
     connection->last |= says(header(connection->in.bytes, connection->head, "connection"), "close");
     start_body(&connection->out);
     if (update) {
@@ -634,8 +709,10 @@ int main(int argc, char **argv)
             port = (uint16_t)atoi(argv[n + 1]);
         } else if (n + 1 < argc && strcmp(argv[n], "--latency-ms") == 0) {
             latency_ns = (int64_t)(atof(argv[n + 1]) * 1e6);
+        } else if (n + 1 < argc && strcmp(argv[n], "--allow") == 0) {
+            allowed = strtoull(argv[n + 1], NULL, 10);
         } else {
-            fprintf(stderr, "usage: server [--port N] [--latency-ms N]\n");
+            fprintf(stderr, "usage: server [--port N] [--latency-ms N] [--allow N]\n");
             return 2;
         }
     }

@@ -104,34 +104,32 @@ class Gate:
             self._give_slot_back()
 
     async def _take_slot(self) -> None:
-        while self._waiting or self._passing >= self._concurrency.limit:
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():
-                    self._wake()
-                elif turn in self._waiting:
-                    self._waiting.remove(turn)
-                raise
-            if self._passing < self._concurrency.limit:
-                break
-        self._passing += 1
+        if not self._waiting and self._passing < self._concurrency.limit:
+            self._passing += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._give_slot_back()
+            elif turn in self._waiting:
+                self._waiting.remove(turn)
+            raise
 
     def _give_slot_back(self) -> None:
         self._passing -= 1
         self._wake()
 
     def _wake(self) -> None:
-        """Let as many of those that wait try as there are slots, first come, first served."""
-        room = self._concurrency.limit - self._passing
-        while self._waiting and room > 0:
+        """Hand the slots to those that wait, first come, first served."""
+        while self._waiting and self._passing < self._concurrency.limit:
             turn = self._waiting.popleft()
             # One that is being cancelled is so at once, and only hears of it later.
             if not turn.done():
+                self._passing += 1
                 turn.set_result(None)
-                room -= 1
 
     async def _spend_retry(self) -> None:
         now = asyncio.get_running_loop().time

@@ -1,0 +1,60 @@
+"""A report for programs: one JSON object."""
+
+from dataclasses import asdict
+from typing import Final
+
+from bulk_update.model import Status
+from bulk_update.report.advice import steps_of
+from bulk_update.report.data import Course, OrganizationFacts, ReportData, RunFacts, SlowAttempt
+from bulk_update.report.figures import moment
+
+_SAID_OTHERWISE: Final = ("ledger", "inputs", "counts", "outcomes", "courses", "organizations", "slowest", "runs")
+
+
+def facts_of(data: ReportData) -> dict[str, object]:
+    """Make what JSON can hold; times are ISO 8601 in UTC, durations seconds, latencies milliseconds."""
+    rest = {name: value for name, value in asdict(data).items() if name not in _SAID_OTHERWISE}
+    reasons = rest.pop("reasons")
+    return {
+        "ledger": data.ledger,
+        "inputs": list(data.inputs),
+        "api": data.last.api,
+        "rows": data.rows,
+        "counts": _counts(data.counts),
+        "unsent": data.last.unsent,
+        "outcomes": {outcome.value: attempts for outcome, attempts in data.outcomes.items() if attempts},
+        **rest,
+        "seconds": round(data.seconds, 3),
+        "failures": reasons,
+        "next": [step.command for step in steps_of(data)],
+        "organizations": [_organization(organization) for organization in data.organizations],
+        "slowest": [_slow(attempt) for attempt in data.slowest],
+        "runs": [_run(run) for run in data.runs],
+        "courses": [_course(course) for course in data.courses],
+    }
+
+
+def _counts(counts: object) -> dict[str, int]:
+    assert isinstance(counts, dict)
+    return {Status(status).value: rows for status, rows in counts.items() if rows}
+
+
+def _organization(organization: OrganizationFacts) -> dict[str, object]:
+    return {"id": organization.name, **_counts(organization.counts), "attempts": organization.attempts}
+
+
+def _slow(attempt: SlowAttempt) -> dict[str, object]:
+    return asdict(attempt) | {"ended": _time(attempt.ended)}
+
+
+def _run(run: RunFacts) -> dict[str, object]:
+    ended = None if run.ended is None else _time(run.ended)
+    return asdict(run) | {"began": _time(run.began), "ended": ended}
+
+
+def _course(course: Course) -> dict[str, object]:
+    return asdict(course) | {"began": _time(course.began)}
+
+
+def _time(seconds: float) -> str:
+    return moment(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,199 @@
+"""A report for a terminal."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from bulk_update.model import Status
+from bulk_update.pure.standing import printable
+from bulk_update.report import figures
+from bulk_update.report.advice import remarks_of, steps_of
+from bulk_update.report.data import Course, Reason, ReportData, RunFacts
+from bulk_update.report.latency import Percentiles
+
+SHOWN: Final = 10
+"""Reasons, organizations, requests and runs that are shown; the page and --json have more."""
+
+_NAME: Final = 60
+_MESSAGE: Final = 200
+_SPARKS: Final = {True: "▁▂▃▄▅▆▇█", False: "_.-=+*#@"}
+_SPARK_WIDTH: Final = 60
+
+
+def describe(data: ReportData, *, is_unicode: bool = True) -> str:
+    """Write the report; `is_unicode`: it may hold letters beyond ASCII that draw a line."""
+    parts = [
+        _head(data),
+        _rows(data),
+        _requests(data, is_unicode=is_unicode),
+        _reasons(data),
+        _organizations(data),
+        _slowest(data),
+        _settings(data),
+        _runs(data),
+        _next(data),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _head(data: ReportData) -> list[str]:
+    first, last = data.runs[0], data.last
+    until = f"to {figures.stamp(last.ended)} UTC" if last.ended is not None else "UTC, no end yet"
+    names = ", ".join(printable(name, _NAME) for name in data.inputs)
+    return [
+        f"{printable(data.ledger)}: {names} to {printable(last.api)}",
+        f"{figures.count(data.runs_total, 'run')}, {figures.stamp(first.began)} {until}",
+    ]
+
+
+def _rows(data: ReportData) -> list[str]:
+    said = ", ".join(f"{rows:,} {status}" for status, rows in data.counts.items() if rows)
+    updated = data.counts[Status.UPDATED]
+    share = f" ({figures.share(updated, data.rows)} updated)" if 0 < updated < data.rows else ""
+    lines = [f"{figures.count(data.rows, 'row')}: {said or 'none has a result'}{share}"]
+    lines += [f"  {remark}" for remark in remarks_of(data)]
+    return [*lines, "the input was read to its end" if data.complete else "the input was not read to its end"]
+
+
+def _requests(data: ReportData, *, is_unicode: bool) -> list[str]:
+    retries = f", {data.retries:,} of them retries" if data.retries else ""
+    effort = f"{figures.count(data.requests, 'HTTP answer')}, {figures.count(data.attempts, 'attempt')}{retries}"
+    lines = [f"requests: {effort}, in {figures.duration(data.at_work)}"]
+    if not data.attempts:
+        return lines
+    lines += _columns(
+        [
+            [f"{attempts:,}", outcome.value, figures.share(attempts, data.attempts)]
+            for outcome, attempts in data.outcomes.items()
+            if attempts
+        ],
+        right=(0, 2),
+    )
+    if data.latency.attempts:
+        lines.append(f"  latency of verdicts: {_percentiles(data.latency)}")
+    lines += [_sparkline(course, is_unicode=is_unicode) for course in data.courses]
+    return lines
+
+
+def _percentiles(latency: Percentiles) -> str:
+    named = (("p50", latency.p50), ("p90", latency.p90), ("p99", latency.p99), ("longest", latency.most))
+    return ", ".join(f"{name} {figures.latency(value)}" for name, value in named)
+
+
+def _sparkline(course: Course, *, is_unicode: bool) -> str:
+    """Draw requests over time in one line."""
+    rates = [stretch.first_rate + stretch.retry_rate for stretch in course.stretches]
+    factor = -(-len(rates) // _SPARK_WIDTH)
+    rates = [max(rates[at : at + factor]) for at in range(0, len(rates), factor)]
+    most, sparks = max(rates), _SPARKS[is_unicode]
+    line = "".join(sparks[round(value / most * (len(sparks) - 1))] if most else sparks[0] for value in rates)
+    allowed = "" if course.rate is None else f" of {figures.rate(course.rate[0] / course.rate[1])} allowed"
+    return f"  run {course.run} {line} up to {figures.rate(most)} requests/s{allowed}"
+
+
+def _reasons(data: ReportData) -> list[str]:
+    if not data.reasons:
+        return []
+    lines = ["not updated:", *_columns([_reason(reason) for reason in data.reasons[:SHOWN]])]
+    left = len(data.reasons[SHOWN:]) + data.reasons_left
+    if left:
+        lines.append(f"  and {left:,} more reasons")
+    if data.reasons_outdated:
+        lines.append("  (some of these rows have been updated since: there were too many to follow each)")
+    return lines
+
+
+def _reason(reason: Reason) -> list[str]:
+    where = f"first at line {reason.first_line:,}, {printable(reason.example, _NAME) or 'no id'}"
+    text = f"{printable(reason.message, _MESSAGE)} ({printable(reason.code, _NAME)}; {where})"
+    return [f"{reason.count:,}", reason.status.value, text]
+
+
+def _organizations(data: ReportData) -> list[str]:
+    amiss = [organization for organization in data.organizations if organization.amiss]
+    if not amiss:
+        return []
+    least = "more than " if data.is_rough else ""
+    total = f"{least}{data.organizations_total:,}"
+    cells = [
+        [f"{each.amiss:,}", f"of {each.rows:,} rows", _name(each.name, "no organization")] for each in amiss[:SHOWN]
+    ]
+    return [f"by organization, of {total}:", *_columns(cells, right=(0, 1))]
+
+
+def _slowest(data: ReportData) -> list[str]:
+    cells = [
+        [
+            figures.latency(each.milliseconds),
+            f"request {each.request}",
+            f"attempt {each.attempt}",
+            f"{each.outcome.value}{f' {each.http}' if each.http is not None else ''}",
+            figures.count(each.activities, "row"),
+            _name(each.organization, ""),
+        ]
+        for each in data.slowest[:5]
+    ]
+    return ["slowest attempts:", *_columns(cells)] if cells else []
+
+
+def _settings(data: ReportData) -> list[str]:
+    cells = [
+        [
+            printable(setting.name, _NAME),
+            printable(setting.value, _NAME),
+            printable(setting.source, _NAME),
+            f"before: {printable(setting.before, _NAME)}" if setting.before else "",
+        ]
+        for setting in data.settings
+    ]
+    return ["settings of the latest run:", *_columns(cells, right=())] if cells else []
+
+
+def _runs(data: ReportData) -> list[str]:
+    shown = data.runs[-SHOWN:]
+    cells = [
+        [
+            str(run.number),
+            printable(run.verb, 10),
+            figures.stamp(run.began),
+            figures.duration(run.seconds),
+            f"{run.settled:,} results",
+            figures.count(run.attempts, "attempt"),
+            _how_it_ended(run),
+        ]
+        for run in shown
+    ]
+    more = f" (the latest {len(shown)} of {data.runs_total:,})" if data.runs_total > len(shown) else ""
+    return [f"runs{more}:", *_columns(cells, right=(0, 3, 4, 5))]
+
+
+def _how_it_ended(run: RunFacts) -> str:
+    """Say how a run ended, in a few words; they are safe to be shown."""
+    if run.ended is None:
+        return "no end: still going, or killed"
+    return f"exit {run.exit}" + (f": {printable(run.stopped, _MESSAGE)}" if run.stopped else "")
+
+
+def _next(data: ReportData) -> list[str]:
+    steps = steps_of(data)
+    if not steps:
+        return ["next: nothing is left to do"]
+    return ["next:", *(line for step in steps for line in (f"  {step.command}", f"    {step.reason}"))]
+
+
+def _name(name: str | None, otherwise: str) -> str:
+    return printable(name, _NAME) if name else otherwise
+
+
+def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (0,)) -> list[str]:
+    """Align cells under each other, to the left but for the columns (from 0) in `right`."""
+    if not rows:
+        return []
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if at in right else cell.ljust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]

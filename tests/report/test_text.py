@@ -1,0 +1,59 @@
+"""The report for a terminal."""
+
+import re
+
+import pytest
+
+from bulk_update.report.text import describe
+from tests.report.hostile import hostile
+from tests.report.ledgers import LedgerMaker, gather
+from tests.report.weather import Migration, migration
+
+
+@pytest.fixture(scope="module")
+def rich() -> str:
+    """Give the report of a migration."""
+    return describe(gather(migration(Migration(rows=20_000))[0]))
+
+
+def test_it_tells_rows_requests_reasons_runs_and_what_is_next(rich: str) -> None:
+    counts = migration(Migration(rows=20_000))[1]
+    for status, rows in counts.items():
+        if rows:
+            assert f"{rows:,} {status}" in rich
+    for words in (
+        "latency of verdicts: p50",
+        "Activity not found",
+        "by organization",
+        "slowest attempts",
+        "--rate",
+        "exit 130",
+    ):
+        assert words in rich
+    assert rich.splitlines()[-2].startswith("  bulk-update failures")
+
+
+def test_parts_are_apart_and_lines_end_where_they_end(rich: str) -> None:
+    assert len(re.split(r"\n\n", rich)) == 9
+    assert [line for line in rich.split("\n") if line != line.rstrip()] == []
+
+
+def test_without_unicode_it_is_drawn_in_ascii() -> None:
+    data = gather(migration(Migration(rows=2_000))[0])
+    assert describe(data, is_unicode=False).isascii()
+    assert not describe(data, is_unicode=True).isascii()
+
+
+def test_hostile_words_move_no_cursor() -> None:
+    text = describe(gather(hostile()))
+    assert {letter for letter in text if not letter.isprintable()} == {"\n"}
+    assert max(map(len, text.split("\n"))) < 3_000
+
+
+def test_a_run_without_an_end_is_told() -> None:
+    appends: list[bytes] = []
+    LedgerMaker(appends.append).run()
+    text = describe(gather(b"".join(appends)))
+    assert "no end" in text
+    assert "0 rows: none has a result" in text
+    assert "bulk-update changes.ndjson" in text
