@@ -205,5 +205,6 @@ def read_secret(path: str, option: str) -> str:
         return Path(path).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        # The path is not repeated: somebody may have given the secret itself in its place.
-        raise SettingsError(f"{option}: the file cannot be read: {reason}") from None
+        # Somebody may have given the secret itself where its file belongs: that is not repeated.
+        is_path = path.startswith(("/", "./", "../", "~")) or Path(path).exists()
+        raise SettingsError(f"{option}: {path if is_path else 'the file'} cannot be read: {reason}") from None

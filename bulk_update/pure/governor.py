@@ -21,6 +21,9 @@ _KEPT_AGAIN: Final = 0.7
 _SAMPLE: Final = 12
 """Requests that a measurement of the accepted pace should rest on."""
 
+_MOST_GROWTH: Final = 1_000.0
+"""Steps of growth by time at once: enough for any pace, and few enough for a float."""
+
 _FIRST_PAUSE: Final = 0.25
 _LONGEST_PAUSE: Final = 30.0
 _JITTER: Final = 0.1
@@ -110,7 +113,7 @@ class Governor:
             return
         # Both the time and the requests since the last refusal bound the growth: a fast pace would
         # overshoot far by requests alone, a slow one by time alone.
-        by_time = 1.02 ** (elapsed * (1 + ((now - self._lowered_at) / 6) ** 2))
+        by_time = 1.02 ** min(_MOST_GROWTH, elapsed * (1 + ((now - self._lowered_at) / 6) ** 2))
         by_requests = 1 + 0.0012 * (1 + (self._accepted_since / 80) ** 2)
         self.pace = min(self.most, self.pace * min(by_time, by_requests))
 

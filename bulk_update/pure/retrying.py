@@ -6,6 +6,7 @@ API.md tells; what the network did decides where there was no answer.
 
 import re
 from dataclasses import dataclass
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final, Protocol
@@ -247,10 +248,12 @@ def parse_retry_after(value: str | None, now: float, cap: float = 300.0) -> floa
     if value is None:
         return 0.0
     text = value.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", text):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", text):
         return min(float(text), cap)
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return 0.0
+    if date.tzinfo is None:  # asctime's form, which is in GMT, too
+        date = date.replace(tzinfo=UTC)
     return min(max(0.0, date.timestamp() - now), cap)

@@ -6,6 +6,7 @@ not sent means that the answer belongs to another request, and then nothing in i
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -44,7 +45,7 @@ class _Failure(msgspec.Struct):
 
 
 class _LooseResult(msgspec.Struct):
-    data: dict[str, Raw]
+    data: Raw
     status: str
 
 
@@ -95,24 +96,30 @@ def judge(answer: Answer, batch: Batch) -> Judgement:
 
 
 def _judge_success(answer: Answer, batch: Batch) -> Judgement:
-    verdicts: Mapping[str, _Verdict | None]
     try:
-        result = _decode_success(answer.body).result
-        status, verdicts = result.status, result.data
-    except msgspec.ValidationError:
-        try:
-            loose = _decode_loosely(answer.body).result
-        except (ValueError, RecursionError) as error:
-            return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer of another form: {error}")
-        status, verdicts = loose.status, _verdicts(loose.data)
-    except (ValueError, RecursionError):
+        status, verdicts = _read_success(answer.body)
+    except (msgspec.ValidationError, RecursionError) as error:
+        return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer of another form: {error}")
+    except ValueError:
         trouble = Trouble.WEB_PAGE if answer.body.lstrip()[:1] == b"<" else Trouble.UNREADABLE
         return _nothing(batch, trouble, answer, f"an answer that is not JSON{_excerpt(answer.body)}")
     if status != "success":
         return _nothing(batch, Trouble.UNREADABLE, answer, f"result.status {status[:60]!r}, not 'success'")
-    if answer.body.count(b'"success"') != len(verdicts) + 1:
-        verdicts = _without_repeated(answer.body, verdicts)
     return _match(verdicts, answer, batch)
+
+
+def _read_success(body: bytes) -> tuple[str, Mapping[str, _Verdict | None]]:
+    """Read `result.status` and the verdicts. ValueError or RecursionError if it is no answer."""
+    try:
+        result = _decode_success(body).result
+    except msgspec.ValidationError:
+        pass
+    else:
+        # Each verdict says "success", and so does the status; if nothing else does, no id is named twice.
+        if body.count(b'"success"') == len(result.data) + 1 and b"\\u" not in body:
+            return result.status, result.data
+    loose = _decode_loosely(body).result
+    return loose.status, _verdicts(loose.data)
 
 
 def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch) -> Judgement:
@@ -153,38 +160,31 @@ def _judge_failure(failure: _Error, answer: Answer, batch: Batch) -> Judgement:
     # Sister endpoints answer a partial failure with the map of verdicts in error.details (API.md).
     if bytes(failure.details).startswith(b"{"):
         try:
-            details = _verdicts(_decode_verdicts(failure.details))
+            details = _verdicts(failure.details)
         except (ValueError, RecursionError):
             details = {}
         if details and None not in details.values():
-            judgement = _match(details, answer, batch)
-            if judgement.trouble is None:
-                return judgement
+            return _match(details, answer, batch)
     trouble = trouble_of_status(failure.status, answer.status, failure.message)
     code = _clip(failure.status, 60) or trouble.value
     message = _clip(failure.message) or f"HTTP {answer.status}"
     return Judgement((), (), batch.changes, trouble, code, message, answer.status)
 
 
-def _verdicts(data: Mapping[str, Raw]) -> dict[str, _Verdict | None]:
-    """Read each verdict by itself: a malformed one leaves only its own id unanswered."""
+def _verdicts(data: Raw) -> dict[str, _Verdict | None]:
+    """Read each verdict by itself: one that is malformed or given twice leaves only its own id unanswered."""
     verdicts: dict[str, _Verdict | None] = {}
-    for identifier, raw in data.items():
+    for identifier, raw in _decode_verdicts(data).items():
         try:
             verdicts[identifier] = _decode_verdict(raw)
         except (ValueError, RecursionError):
             verdicts[identifier] = None
+    pairs = json.loads(bytes(data), object_pairs_hook=list, parse_int=str)
+    times = Counter(identifier for identifier, _ in pairs)
+    for identifier, members in pairs:
+        if times[identifier] > 1 or (verdicts[identifier] and [name for name, _ in members].count("success") > 1):
+            verdicts[identifier] = None
     return verdicts
-
-
-def _without_repeated(body: bytes, verdicts: Mapping[str, _Verdict | None]) -> Mapping[str, _Verdict | None]:
-    """Void the verdicts on ids that the answer names twice: it cannot be told which one counts."""
-    document = dict(json.loads(body, object_pairs_hook=list))
-    seen: set[str] = set()
-    void: set[str] = set()
-    for identifier, _ in dict(document["result"])["data"]:
-        (void if identifier in seen else seen).add(identifier)
-    return {identifier: None if identifier in void else verdict for identifier, verdict in verdicts.items()}
 
 
 def _nothing(batch: Batch, trouble: Trouble, answer: Answer, message: str) -> Judgement:

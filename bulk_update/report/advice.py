@@ -1,7 +1,6 @@
 """What to know and what to run next, from the ledger alone; commands are ready to be copied."""
 
 import shlex
-from pathlib import PurePath
 from typing import Final
 
 from bulk_update.model import Status
@@ -70,10 +69,10 @@ def _going_on(data: ReportData) -> list[Step]:
 
 def _main_job(data: ReportData) -> list[str]:
     """Guess the words of the main job: the ledger knows its inputs by name, not where they lie."""
-    path = PurePath(data.ledger)
+    folder, slash, name = data.ledger.rpartition("/")
     derived = [data.inputs[0] + ending for ending in _ENDINGS] if data.inputs else []
-    if path.name in derived:
-        return [*(str(path.parent / name) for name in data.inputs), *_target(data)]
+    if name in derived:
+        return [*(folder + slash + each for each in data.inputs), *_target(data)]
     return [*data.inputs, "--ledger", data.ledger, *_target(data)]
 
 

@@ -20,6 +20,8 @@ _TIME_STEPS: Final = (
 _YEAR: Final = 31_536_000
 _DAY: Final = 86_400
 _MINUTE: Final = 60
+_SECONDS_WIDTH: Final = 1.3
+"""How much wider a time with seconds is than one without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +63,16 @@ class Tick:
     is_major: bool
 
 
-def ticks_of(began: float, seconds: float, room: float) -> list[Tick]:
-    """Choose round times from `began` on, which is marked itself; `room`: share of the width that each needs."""
+def ticks_of(began: float, seconds: float, room: float, *, has_seconds: bool = True) -> list[Tick]:
+    """Choose round times from `began` on, which is marked itself; `room`: share of the width that each needs.
+
+    `has_seconds`: there may be times with seconds, which need a little more.
+    """
     apart = min(room, 1.0) * seconds
-    step = next((step for step in _TIME_STEPS if step >= apart), _YEAR * math.ceil(apart / _YEAR))
+    step = max(_time_step(apart), 1 if has_seconds else _MINUTE)
+    if step < _MINUTE:
+        apart *= _SECONDS_WIDTH
+        step = _time_step(apart)
     form = "%Y-%m" if step >= _YEAR else "%b %d" if step >= _DAY else "%H:%M" if step >= _MINUTE else "%H:%M:%S"
     ticks = [Tick(0.0, figures.moment(began).strftime(form), "start", is_major=True)]
     moment = math.ceil((began + apart) / step) * step
@@ -73,6 +81,10 @@ def ticks_of(began: float, seconds: float, room: float) -> list[Tick]:
         ticks.append(Tick(moment - began, label, "middle", is_major=len(ticks) % 2 == 0))
         moment += step
     return ticks
+
+
+def _time_step(apart: float) -> float:
+    return next((step for step in _TIME_STEPS if step >= apart), _YEAR * math.ceil(apart / _YEAR))
 
 
 def _round_step(least: float) -> float:

@@ -26,8 +26,11 @@ _LEAST_WIDTH: Final = 9.0
 _NARROW: Final = 14.0
 """Percent of the width below which a run has room for one label."""
 
-_TICK_WIDTH: Final = 9.0
+_TICK_WIDTH: Final = 12.0
 """Percent of the width that a label on the axis of time takes."""
+
+_ROOM_FOR_SECONDS: Final = 40.0
+"""Percent of the width above which times may have seconds."""
 
 _ROOMY: Final = 3
 """Runs that have room for their labels on a phone."""
@@ -36,6 +39,9 @@ _SEAM: Final = 0.08
 """Percent by which bars without a gap overlap, so that nothing shines through between them."""
 
 _VIEW: Final = 1000.0
+_PATTERNED: Final = 4.0
+"""Pixels of a bar from which its pattern can be seen; below it would only make printing slow."""
+
 _HAIR: Final = 1.0
 """Pixels of a bar that stands for anything at all."""
 
@@ -183,7 +189,10 @@ def _bar(chart: Chart, scale: Scale, segment: Segment, stretch: Stretch) -> Mark
         if value is not None and value > 0:
             height = min(max(_HAIR, scale.share(value) * HEIGHT), floor - TOP)
             floor -= height
-            drawn.append(tag("rect", class_=f"f-{series.kind}", y=round(floor, 1), height=round(height, 1), **place))
+            look = "f" if height >= _PATTERNED else "t"
+            drawn.append(
+                tag("rect", class_=f"{look}-{series.kind}", y=round(floor, 1), height=round(height, 1), **place)
+            )
     return _hoverable(chart, segment, stretch, join(drawn))
 
 
@@ -207,7 +216,7 @@ def _lines(chart: Chart, scale: Scale, segment: Segment) -> Markup:
     return join([*columns, view])
 
 
-def _path(series: Series, scale: Scale, segment: Segment) -> str:
+def _path(series: Series, scale: Scale, segment: Segment) -> Markup:
     """Connect the middles of stretches that follow each other; one that stands alone becomes a level."""
     path, points = "", list[tuple[Stretch, float]]()
     for stretch in segment.course.stretches:
@@ -217,7 +226,7 @@ def _path(series: Series, scale: Scale, segment: Segment) -> str:
             continue
         path += _connected(points, segment)
         points = []
-    return path + _connected(points, segment)
+    return Markup(path + _connected(points, segment))
 
 
 def _connected(points: Sequence[tuple[Stretch, float]], segment: Segment) -> str:
@@ -244,12 +253,9 @@ def _hoverable(chart: Chart, segment: Segment, stretch: Stretch, drawn: Markup) 
 
 def _limit(chart: Chart, scale: Scale, segment: Segment) -> Markup:
     limit = chart.limit(segment.course)
-    if limit is None:
+    if limit is None or limit > scale.most:
         return NOTHING
     left, right = f"{segment.left:.2f}%", f"{segment.left + segment.width:.2f}%"
-    if limit > scale.most:
-        words = f"{chart.limit_name} {chart.write(limit)} ↑"
-        return tag("text", words, class_="limit-name", x=right, y=TOP + 12, text_anchor="end")
     down = _down(scale, limit)
     return tag("line", class_="limit", x1=left, x2=right, y1=down, y2=down)
 
@@ -258,7 +264,8 @@ def _times(segment: Segment, *, is_crowded: bool) -> Markup:
     """Write the time below."""
     base, is_narrow = TOP + HEIGHT, segment.width < _NARROW
     words = []
-    for tick in ticks_of(segment.course.began, segment.seconds, room=_TICK_WIDTH / segment.width):
+    room, has_seconds = _TICK_WIDTH / segment.width, segment.width > _ROOM_FOR_SECONDS
+    for tick in ticks_of(segment.course.began, segment.seconds, room, has_seconds=has_seconds):
         place, anchor = f"{segment.place(tick.offset):.2f}%", tick.anchor
         kind = "tick" if tick.is_major and not (is_narrow and is_crowded) else "tick minor"
         words.append(tag("line", class_=kind, x1=place, x2=place, y1=base, y2=base + 4))
@@ -293,17 +300,15 @@ def _legend(chart: Chart, scale: Scale, segments: Sequence[Segment]) -> Markup:
         for series in chart.series
         if any(series.value(stretch) for segment in segments for stretch in segment.course.stretches)
     ]
-    if any(chart.limit(segment.course) is not None for segment in segments):
+    limits = {limit for segment in segments if (limit := chart.limit(segment.course)) is not None}
+    if any(limit <= scale.most for limit in limits):
         line = tag("line", class_="limit", x1=0, x2=18, y1=7, y2=7)
-        items.append(
-            tag("li", tag("svg", line, class_="swatch", width=18, height=14, aria_hidden="true"), chart.limit_name)
-        )
-    return tag(
-        "ul",
-        tag("li", chart.unit + (", on a log scale" if scale.is_log else ""), class_="unit"),
-        join(items),
-        class_="legend",
-    )
+        sample = tag("svg", line, class_="swatch", width=18, height=14, aria_hidden="true")
+        items.append(tag("li", sample, chart.limit_name))
+    if beyond := sorted(limit for limit in limits if limit > scale.most):
+        items.append(tag("li", f"{chart.limit_name} {', '.join(map(chart.write, beyond))}: above this chart"))
+    unit = chart.unit + (", on a log scale" if scale.is_log else "")
+    return tag("ul", tag("li", unit, class_="unit"), join(items), class_="legend")
 
 
 def swatch(kind: str, *, is_line: bool = False) -> Markup:

@@ -49,7 +49,10 @@ def _attribute(name: str, value: Value) -> str:
     spelled = name.removesuffix("_").replace("_", "-")
     if value is True:
         return f" {spelled}"
-    text = f"{value:.6g}" if isinstance(value, float) else escape(printable(str(value), LONGEST))
+    if isinstance(value, float):
+        text = f"{value:.6g}"
+    else:
+        text = value if isinstance(value, Markup) else escape(printable(str(value), LONGEST))
     return f' {spelled}="{text}"'
 
 

@@ -33,6 +33,7 @@ class _Bin:
     latency: Histogram = field(default_factory=Histogram)
 
     def merge(self, other: "_Bin") -> None:
+        """Add what happened in another."""
         self.first += other.first
         self.retries += other.retries
         self.busy += other.busy

@@ -78,7 +78,6 @@ figcaption{color:var(--soft);font-size:13px;margin-top:2px}
 line.tick{stroke:var(--soft)}
 text.run-name{fill:var(--ink)}
 .limit{stroke:var(--limit);stroke-width:1.5;stroke-dasharray:6 4}
-text.limit-name{fill:var(--ink);stroke:var(--card);stroke-width:3px;paint-order:stroke}
 .hit{fill:transparent}
 .bin:hover .hit{fill:var(--ink);fill-opacity:.08}
 [class^="l-"]{fill:none;stroke-width:2;stroke-linecap:round;stroke-linejoin:round;vector-effect:non-scaling-stroke}
@@ -148,7 +147,7 @@ body{font-size:11px;background:#fff;-webkit-print-color-adjust:exact;print-color
 main,header,footer{max-width:none;padding:0}
 header{padding-top:0}
 h1{font-size:22px}
-nav,details{display:none}
+nav,details,.hit{display:none}
 section{border:0;padding:0;margin-top:22px}
 figure,tr,.tiles,.steps li{break-inside:avoid}
 h2,h3,thead{break-after:avoid}
@@ -181,7 +180,8 @@ def _fills() -> str:
     words = []
     for colour, kinds in _FILLS.items():
         fill = f"url(#over-{colour})" if colour in _STROKES else f"var(--{colour})"
-        words.append(f"{','.join(f'.f-{kind}' for kind in kinds)}{{fill:{fill}}}.c-{colour}{{fill:var(--{colour})}}")
+        plain = ",".join((f".c-{colour}", *(f".t-{kind}" for kind in kinds)))
+        words.append(f"{','.join(f'.f-{kind}' for kind in kinds)}{{fill:{fill}}}{plain}{{fill:var(--{colour})}}")
     return "".join(words)
 
 

@@ -178,7 +178,7 @@ def settings_section(data: ReportData) -> Markup:
 def bar(value: float, most: float, kind: str) -> Markup:
     """Draw how much a value is of the most; the figure stands beside it."""
     width = f"{100 * value / most if most else 0:.1f}%"
-    return tag("svg", tag("rect", class_=f"f-{kind}", width=width, height=5, rx=1), class_="bar", aria_hidden="true")
+    return tag("svg", tag("rect", class_=f"t-{kind}", width=width, height=5, rx=1), class_="bar", aria_hidden="true")
 
 
 def _measured(count: int, most: int, status: Status) -> Markup:
