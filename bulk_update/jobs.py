@@ -22,6 +22,7 @@ from bulk_update.edge.transport import Credentials, HttpTransport, Target, open_
 from bulk_update.errors import LedgerError
 from bulk_update.model import Change, Invalid
 from bulk_update.pipeline import Plan, Run, Stage
+from bulk_update.ports import Clock
 from bulk_update.pure.activity import ActivityReader, invalid_record
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import (
@@ -144,7 +145,7 @@ def _read_back(file: LedgerFile, *, is_retry: bool) -> tuple[LedgerState, RetryP
     return state, retry, file.read(fold)
 
 
-def _cut_off(file: LedgerFile, tail: bytes, state: LedgerState, clock: WallClock) -> None:
+def _cut_off(file: LedgerFile, tail: bytes, state: LedgerState, clock: Clock) -> None:
     """Cut off a torn tail and keep it beside the ledger."""
     kept = _spare_path(file.path)
     file.cut(tail, kept)

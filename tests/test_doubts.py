@@ -104,6 +104,24 @@ async def test_a_batch_that_was_split_in_doubt_leaves_none_behind_when_its_rows_
         assert (again.in_doubt, again.skipped, again.attempts) == (0, 42, summary.attempts)
 
 
+@pytest.mark.parametrize(
+    ("trouble", "status"),
+    [(failure("INTERNAL"), "unknown"), (failure("INVALID_ARGUMENT"), "failed"), (DROPPED, "unknown")],
+)
+async def test_a_row_that_is_given_up_is_unknown_where_it_may_have_been_applied(
+    tmp_path: Path, trouble: Action, status: str
+) -> None:
+    def script(index: int, request: Request) -> Action:
+        del index
+        return trouble if request.ids == ("bad",) else ok()
+
+    async with open_misbehaving(script) as server:
+        changes = [row("bad"), *(row(f"b{number}", "org-2") for number in range(40))]
+        summary = (await carry_out(server.url, changes, tmp_path, plan(1, concurrency=2, max_attempts=2))).summary
+        assert (summary.updated, summary.unsent) == (40, 0)
+        assert told(tmp_path)[1][0] == status
+
+
 async def test_an_interrupted_wait_for_a_throttled_request_leaves_no_doubt(tmp_path: Path) -> None:
     async with open_misbehaving([throttled("60")]) as server:
 

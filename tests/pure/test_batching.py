@@ -422,6 +422,18 @@ def test_batches_are_filled_past_held_rows_with_what_is_in_the_overflow() -> Non
     assert lines_of(take_all(batcher, release=False)) == [[1, 3, 4, 5]]
 
 
+def test_rows_that_come_back_from_the_overflow_are_cut_to_the_body() -> None:
+    batcher = Batcher(Limits(count=2, body=300, buffer=1000), MemoryOverflow())
+    start_resting(batcher)
+    batcher.add(changes("abcdef", size=100))
+    batcher.add(changes("ghijkl"))
+    batcher.resume("org")
+    batcher.close()
+    batches = take_all(batcher)
+    assert all(len(encode_request(batch)) <= 300 for batch in batches)
+    assert [len(batch.changes) for batch in batches] == [1] * 5 + [2] * 3 + [1]
+
+
 def test_rows_held_while_their_organization_rested_block_nothing() -> None:
     batcher = Batcher(Limits(count=3, buffer=20_000))
     start_resting(batcher)

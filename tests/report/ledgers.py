@@ -133,3 +133,26 @@ def gather(ledger: bytes, name: str = "changes.ndjson.ledger.ndjson") -> ReportD
     for append in reader.feed(ledger):
         gathering.fold(append)
     return gathering.data(name, len(reader.tail))
+
+
+def many_runs() -> bytes:
+    """Make the ledger of nine runs, days apart, long and short; all but the last stopped early."""
+    appends: list[bytes] = []
+    maker, line, request, now = LedgerMaker(appends.append), 0, 0, 0.0
+    for number, requests in enumerate((400, 30, 5, 60, 3, 200, 12, 9, 0)):
+        began = now
+        verb = "retry" if number in (3, 7) else "run"
+        maker.run(now, verb, {"rate": "300 in 60 s" if number % 2 else "5 in 1 s", "concurrency": 4})
+        for _ in range(requests):
+            request, now = request + 1, now + (0.25 if number % 2 else 40.0)
+            rows = [change(line + place, f"org-{request % 9}") for place in range(1, 11)]
+            line += 10
+            maker.sending(request, now, rows)
+            maker.attempt(request, now + 0.3, rows, Came(ms=20.0 + request * 7919 % 4_000))
+            maker.updated(rows)
+            maker.seal()
+        code, stopped = (3, "nothing succeeded for 15 min") if number < 8 else (0, None)
+        summary: dict[str, object] = {"run_seconds": now - began + 1.0, "complete": number == 8, "stopped": stopped}
+        maker.end(now + 1.0, code, summary)
+        now += 172_800.0
+    return b"".join(appends)
