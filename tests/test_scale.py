@@ -28,6 +28,7 @@ class Served:
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         body = await reader.readexactly(length)
         writer.close()
+        await writer.wait_closed()
         statistics: dict[str, Any] = json.loads(body)
         return statistics
 

@@ -232,7 +232,8 @@ class _Lane:
         if rate is None:
             self._limiter = self.window = None
             return
-        burst = max(1, math.ceil(_TIMER / rate.spacing))
+        # One more than a timer needs: who comes late is made up for, else each delay would cost some of the rate.
+        burst = 1 + math.ceil(_TIMER / rate.spacing)
         self._limiter = aiolimiter.AsyncLimiter(burst, burst * rate.spacing)
         if self.window is None:
             self.window = SlidingWindow(rate)

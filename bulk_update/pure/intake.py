@@ -63,7 +63,8 @@ class RunIntake:
         return len(self._settled)
 
     def _unless_settled(self, row: Change | Invalid) -> Change | Invalid | None:
-        found = self._settled.take(row_key(row.organization, row.id, row.check))
+        key = row_key(row.organization, row.id, row.check)
+        found = self._settled.take(key)
         if found is not None:
             self._tally.settle(found[0])
             self._tally.skipped += 1
@@ -75,7 +76,7 @@ class RunIntake:
         activity = row_key(row.organization, row.id, 0)
         latest = next(iter(self._latest.marks(activity)), 0)
         if status in _REPEATABLE and latest > run:
-            row = replace(row, was=status.value, doubt=status is Status.UNKNOWN)
+            row = replace(row, was=status.value, doubt=status is Status.UNKNOWN or key in self._settled.doubted)
             status, run = None, self._run
         if run > max(latest, 1) and status is not Status.SUPERSEDED:
             self._latest.discard(activity, latest)

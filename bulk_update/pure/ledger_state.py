@@ -7,6 +7,7 @@ from typing import Final
 
 from bulk_update.model import Status
 from bulk_update.pure.ledger_lines import (
+    DOUBT,
     FORMAT,
     Append,
     CutLine,
@@ -139,6 +140,8 @@ class LedgerState:
             self.tally.forget(key)
         if line.error is not None and status is not Status.UPDATED:
             self.tally.explain(status, line.error, line.line, line.id or "", key)
+            if line.error.message.endswith(DOUBT):
+                self.settled.doubted.add(key)
 
     def _fold_request(self, line: RequestLine) -> None:
         if line.attempt:

@@ -131,13 +131,15 @@ class KeyBag:
 class SettledRows:
     """The rows that have a result in the ledger: its status, and the number of the run that sent the row.
 
-    `runs`: how many runs of the main job have begun.
+    `runs`: how many runs of the main job have begun. `doubted`: keys of rows that failed in doubt: an earlier
+    request with such a row got no answer.
     """
 
     def __init__(self, expected: int = 0) -> None:
         self._rows = KeyBag(expected)
         self._counts = dict.fromkeys(Status, 0)
         self.runs = 0
+        self.doubted: set[int] = set()
 
     def __len__(self) -> int:
         """Count the rows."""

@@ -20,10 +20,11 @@ async def kill_often(kills: int, first_seed: int, workers: int, folder: Path) ->
         while done < kills:
             seed = next(seeds)
             try:
-                done += await play(folder / str(seed), seed)
+                made = await play(folder / str(seed), seed)
             except BaseException:
                 sys.stderr.write(f"seed {seed} failed; its files are in {folder / str(seed)}\n")
                 raise
+            done += made  # not `+= await`: the other workers count meanwhile
 
     async with asyncio.TaskGroup() as group:
         for _ in range(workers):

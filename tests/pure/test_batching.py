@@ -434,6 +434,18 @@ def test_rows_that_come_back_from_the_overflow_are_cut_to_the_body() -> None:
     assert [len(batch.changes) for batch in batches] == [1] * 5 + [2] * 3 + [1]
 
 
+def test_the_size_of_rows_in_the_overflow_is_not_forgotten() -> None:
+    large = change("d", 4, size=300)
+    batcher = Batcher(Limits(count=2, body=len(encode_request(Batch("org", [large]))), buffer=1000), MemoryOverflow())
+    start_resting(batcher)
+    batcher.add(changes("abc"))
+    batcher.resume("org")
+    assert lines_of(take_all(batcher)) == [[1, 2]]
+    batcher.add([large])
+    batcher.close()
+    assert lines_of(take_all(batcher)) == [[3], [4]]
+
+
 def test_rows_held_while_their_organization_rested_block_nothing() -> None:
     batcher = Batcher(Limits(count=3, buffer=20_000))
     start_resting(batcher)

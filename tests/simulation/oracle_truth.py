@@ -73,7 +73,7 @@ def _judge_form(
     accuse, status = evidence.history.accuse, result["status"]
     where: int | tuple[int, int] = result["line"]
     if len(evidence.done.files) > 1:
-        where = (int(result["input"].split(".")[0].rpartition("-")[2]), where)
+        where = (int(result["input"].split(".")[0].rpartition("-")[2]), result["line"])
     if evidence.done.leg.verb == "run" and lines.get(where) != record:
         accuse(2, f"{result} is not what stands in that line")
     if status in ("failed", "unknown"):
@@ -95,8 +95,11 @@ def _judge_failed(evidence: Evidence, result: Line, record: Record, said: _Said)
     )
     if not is_refused and not said.use(row, record, success=False) and not _was_given_up(evidence, row, record, said):
         accuse(7, f"{words}, and the API never refused it")
+    is_repeated = sum(other == record for _, _, other in evidence.records) > 1
     if (
-        row not in evidence.ever_updated
+        not is_repeated
+        and len(evidence.stands.statuses(row)) == 1
+        and row not in evidence.ever_updated
         and _DOUBT not in result["error"]["message"]
         and _was_applied(evidence, row, record)
     ):

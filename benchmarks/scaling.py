@@ -1,0 +1,99 @@
+"""What a row costs as there are more rows, and as they belong to more organizations. It should be the same.
+
+By rows: 1,000 rows an organization, whatever their number, so that batches are as full. By organizations: batches of
+10, so that 1,000,000 rows take 100,000 requests whether there is one organization or as many as that; they come in
+turns, so that with many of them nearly all rows must wait. What it costs to start is subtracted.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+from benchmarks.chart import Panel, draw, short
+from benchmarks.children import Cost
+from benchmarks.figures import Figure, counted, table
+from benchmarks.inputs import Input, Spec, make_input
+from benchmarks.ours import main_job
+from benchmarks.server import Server
+
+SMALL_BATCH: Final = 10
+STARTS: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """Microseconds a row."""
+
+    rows: Sequence[tuple[int, Figure]]
+    organizations: Sequence[tuple[int, Figure]]
+    organization_rows: int
+
+    def words(self) -> str:
+        """Write both as tables."""
+        parts = []
+        for title, points in (("row", self.rows), ("organization", self.organizations)):
+            middle = Figure([figure.median for _, figure in points]).median
+            lines = [
+                (counted(number, title), figure.words(), f"{(figure.median / middle - 1) * 100:+.0f} %")
+                for number, figure in points
+            ]
+            parts.append(table(("", "CPU us a row", "off the middle"), lines))
+        return "\n\n".join(parts)
+
+    def picture(self) -> str:
+        """Draw both."""
+        up = "CPU microseconds a row, without what it costs to start"
+        by_organizations = f"{short(self.organization_rows)} rows, {SMALL_BATCH} a request"
+        return draw(
+            [
+                Panel("1,000 rows an organization, 100 a request", "rows", up, self.rows),
+                Panel(by_organizations, "organizations", up, self.organizations),
+            ]
+        )
+
+
+def scaling(folder: Path, server: Server, *, most_rows: int, most_organizations: int, rounds: int) -> Curves:
+    """Measure both curves."""
+    start = _start(folder, server)
+    by_rows = []
+    for rows in _decades(10_000, most_rows):
+        spec = Spec(rows, max(1, rows // 1_000))
+        by_rows.append((rows, _cost(folder, server, spec, start, rounds)))
+    rows = SMALL_BATCH * most_organizations
+    by_organizations = []
+    for organizations in _powers(most_organizations):
+        spec = Spec(rows, organizations, spread="turns", batch=SMALL_BATCH)
+        by_organizations.append((organizations, _cost(folder, server, spec, start, rounds)))
+    return Curves(by_rows, by_organizations, rows)
+
+
+def _start(folder: Path, server: Server) -> float:
+    """Measure the CPU seconds of a run with one row."""
+    source = make_input(folder, Spec(1, 1))
+    return median(_run(source, folder, server).cpu for _ in range(STARTS))
+
+
+def _cost(folder: Path, server: Server, spec: Spec, start: float, rounds: int) -> Figure:
+    source = make_input(folder, spec)
+    runs = [_run(source, folder, server) for _ in range(rounds)]
+    source.path.unlink()
+    return Figure([(run.cpu - start) / spec.rows * 1e6 for run in runs])
+
+
+def _run(source: Input, folder: Path, server: Server) -> Cost:
+    ledger = folder / "scaling.ledger.ndjson"
+    ledger.unlink(missing_ok=True)
+    options = ("--rate", "none", "--batch-size", str(source.spec.batch))
+    return main_job(source, ledger, server.url, options)[0]
+
+
+def _decades(first: int, last: int) -> list[int]:
+    """List 1 and 3 of each power of ten, from the first to the last."""
+    numbers = [10**power * factor for power in range(10) for factor in (1, 3)]
+    return [number for number in numbers if first <= number <= last]
+
+
+def _powers(last: int) -> list[int]:
+    return [10**power for power in range(10) if 10**power <= last]

@@ -1,0 +1,300 @@
+"""The bugs, each with the words that it exchanges. The first nine are those that tools of this kind really had."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """In the source of `module` exchange `old`, which stands there once, for `new`."""
+
+    module: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A bug. `test`: the test that is to catch it; "": the simulator is."""
+
+    name: str
+    edits: Sequence[Edit]
+    test: str = ""
+
+
+_SENDER: Final = "bulk_update.edge.sender"
+_LEDGER: Final = "bulk_update.edge.ledger"
+_LINES: Final = "bulk_update.pure.ledger_lines"
+_WIRE: Final = "bulk_update.pure.wire"
+_RETRYING: Final = "bulk_update.pure.retrying"
+
+MUTANTS: Final = (
+    Mutant(
+        "success recorded before the answer",
+        [
+            Edit(
+                _SENDER,
+                "                await self._announce(exchange)\n",
+                "                await self._announce(exchange)\n"
+                "                await means.recorder.record(means.results.updated(organization, exchange.batch.changes))\n",
+            )
+        ],
+    ),
+    Mutant(
+        "a missing id taken for success",
+        [Edit(_WIRE, "            unanswered.append(change)\n", "            updated.append(change)\n")],
+    ),
+    Mutant(
+        "a timeout taken for failure",
+        [
+            Edit(
+                _RETRYING,
+                "Trouble.TIMEOUT: Policy(Step.RETRY, may_be_applied=True",
+                "Trouble.TIMEOUT: Policy(Step.FAIL, may_be_applied=False",
+            )
+        ],
+    ),
+    Mutant(
+        "no record before sending",
+        [Edit(_SENDER, "                await self._announce(exchange)\n", "                pass\n")],
+    ),
+    Mutant(
+        "no checksum",
+        [
+            Edit(
+                _LINES,
+                "hashlib.blake2b(self.chain.encode() + append, digest_size=12)",
+                'hashlib.blake2b(b"", digest_size=12)',
+            )
+        ],
+        test="tests/pure/test_ledger_lines.py",
+    ),
+    Mutant(
+        "no checksum, in a power cut",
+        [
+            Edit(
+                _LINES,
+                "hashlib.blake2b(self.chain.encode() + append, digest_size=12)",
+                'hashlib.blake2b(b"", digest_size=12)',
+            )
+        ],
+    ),
+    Mutant(
+        "a checksum that is not chained",
+        [
+            Edit(
+                _LINES,
+                "hashlib.blake2b(self.chain.encode() + append, digest_size=12)",
+                "hashlib.blake2b(append, digest_size=12)",
+            )
+        ],
+        test="tests/pure/test_ledger_lines.py",
+    ),
+    Mutant(
+        "user-space buffering of the ledger",
+        [
+            Edit(
+                _LEDGER,
+                "                    await self._store.append(append + seal.encode())\n",
+                "                    self._late = getattr(self, '_late', b'') + append + seal.encode()\n"
+                "                    if len(self._late) > 4096 or self._closed:\n"
+                "                        await self._store.append(self._late)\n"
+                "                        self._late = b''\n",
+            )
+        ],
+    ),
+    Mutant(
+        "retries around the limiter",
+        [
+            Edit(
+                _SENDER,
+                "                await means.pace.turn()\n",
+                "                await (means.pace.turn() if not exchange.attempts else asyncio.sleep(0))\n",
+            ),
+            Edit(
+                _SENDER,
+                "                await means.pace.leave(organization)\n",
+                "                await (means.pace.leave(organization) if not exchange.attempts else asyncio.sleep(0))\n",
+            ),
+        ],
+    ),
+    Mutant(
+        "order not held across retries",
+        [
+            Edit(
+                "bulk_update.pure.group",
+                "            self.under_way |= ids\n        else:\n            self.under_way = ids\n",
+                "            self.under_way |= ids\n        else:\n            self.under_way = set()\n",
+            )
+        ],
+    ),
+    Mutant(
+        "an answer to another request accepted",
+        [
+            Edit(
+                _WIRE,
+                "    if len(verdicts) > len(changes) or not verdicts.keys() <=",
+                "    if False and not verdicts.keys() <=",
+            )
+        ],
+    ),
+    Mutant(
+        "verdicts paired by position",
+        [
+            Edit(
+                _WIRE,
+                "    for change in changes:\n        verdict = verdicts.get(change.id)\n",
+                "    for change, verdict in zip(changes, [*verdicts.values(), *[None] * len(changes)]):\n",
+            )
+        ],
+    ),
+    Mutant(
+        "a verdict that is true in some way taken for success",
+        [
+            Edit(
+                _WIRE,
+                "class _Verdict(msgspec.Struct, gc=False):\n    success: bool\n",
+                "class _Verdict(msgspec.Struct):\n    success: object\n",
+            ),
+        ],
+    ),
+    Mutant(
+        "an id that is named twice in an answer believed",
+        [Edit(_WIRE, """    if answer.body.count(b'"success"') != len(verdicts) + 1:\n""", "    if False:\n")],
+    ),
+    Mutant(
+        "resuming by line number",
+        [
+            Edit(
+                "bulk_update.pure.intake",
+                "        found = self._settled.take(key)\n",
+                "        found = self._settled.take(row_key(None, None, row.line))\n",
+            ),
+            Edit(
+                "bulk_update.pure.ledger_state",
+                "        key = row_key(line.organization_id, line.id, int(line.check, 16))\n        self.settled.add(key,",
+                "        key = row_key(line.organization_id, line.id, int(line.check, 16))\n"
+                "        self.settled.add(row_key(None, None, line.line),",
+            ),
+        ],
+    ),
+    Mutant(
+        "a torn tail glued to the next line",
+        [Edit("bulk_update.jobs", "    file.cut(tail, kept)\n", "    kept.name.encode()\n")],
+    ),
+    Mutant(
+        "an exit code of this run alone",
+        [
+            Edit(
+                "bulk_update.pipeline",
+                "    return 1 if summary.failed or summary.invalid or summary.unknown else 0\n",
+                "    return 1 if (summary.failed or summary.invalid or summary.unknown) and summary.run_seconds > 1 else 0\n",
+            )
+        ],
+    ),
+    Mutant(
+        "told before it is on disk",
+        [Edit(_LEDGER, "        await ticket.done.wait()\n", "        await anyio.lowlevel.checkpoint()\n")],
+    ),
+    Mutant(
+        "a full disk swallowed",
+        [
+            Edit(
+                _LEDGER,
+                "                    await self._store.append(append + seal.encode())\n",
+                "                    with contextlib.suppress(OSError):\n"
+                "                        await self._store.append(append + seal.encode())\n",
+            )
+        ],
+    ),
+    Mutant(
+        "what a dead process wrote is not synced",
+        [Edit("bulk_update.jobs", "    file.sync()\n", "    pass\n")],
+        test="tests/simulation/test_succession.py",
+    ),
+    Mutant(
+        "refused credentials taken for the rows' fault",
+        [
+            Edit(
+                _RETRYING,
+                "Trouble.CREDENTIALS: Policy(Step.STOP,",
+                "Trouble.CREDENTIALS: Policy(Step.FAIL,",
+            )
+        ],
+    ),
+    Mutant(
+        "push-back taken for the rows' fault",
+        [Edit(_RETRYING, "Trouble.THROTTLED: Policy(Step.RETRY,", "Trouble.THROTTLED: Policy(Step.FAIL,")],
+    ),
+    Mutant(
+        "a refusal of the request taken for one of each row",
+        [Edit(_RETRYING, "Trouble.REFUSED: Policy(Step.SPLIT,", "Trouble.REFUSED: Policy(Step.FAIL,")],
+    ),
+    Mutant(
+        "an outage counted against the rows",
+        [Edit(_SENDER, "policy.counts and health.successes > exchange.successes", "1")],
+    ),
+    Mutant(
+        "a clean refusal after an attempt without an answer",
+        [
+            Edit(
+                _SENDER,
+                "        if is_doubtful or change.doubt or (self.doubtful and _key(change) in self.doubtful):\n",
+                "        if False:\n",
+            )
+        ],
+    ),
+    Mutant(
+        "an older change sent again over a newer one",
+        [
+            Edit(
+                "bulk_update.pure.retry_plan",
+                "                row.overwritten |= fields\n",
+                "                pass\n",
+            )
+        ],
+    ),
+    Mutant(
+        "an inserted change left over a later one",
+        [
+            Edit(
+                "bulk_update.pure.intake",
+                " and latest > run:\n",
+                " and False:\n",
+            )
+        ],
+    ),
+    Mutant(
+        "equal rows sent once",
+        [
+            Edit(
+                "bulk_update.pure.settled",
+                "        bucket[place : place + _WIDTH] = bucket[-_WIDTH:]\n        del bucket[-_WIDTH:]\n"
+                "        self._size -= 1\n        return mark\n",
+                "        return mark\n",
+            )
+        ],
+    ),
+    Mutant(
+        "a signal that drops what is in flight",
+        [
+            Edit(
+                _SENDER,
+                "                outcome = await means.transport.post(encode_request(exchange.batch), leave)\n",
+                "                with means.stop.interrupts():\n"
+                "                    outcome = await means.transport.post(encode_request(exchange.batch), leave)\n",
+            )
+        ],
+    ),
+    Mutant(
+        "the rate forgotten between runs",
+        [
+            Edit(
+                "bulk_update.pipeline",
+                "        self._pace.remember(self._stage.state.ages(self._stage.clock.seconds()))\n",
+                "",
+            )
+        ],
+    ),
+)
