@@ -67,6 +67,16 @@ def test_a_remainder_too_small_to_add_up_does_not_spin() -> None:
     assert run_virtually(wait()) < 10
 
 
+def test_timers_are_as_late_as_is_asked_for() -> None:
+    async def wait() -> float:
+        for _ in range(10):
+            await asyncio.sleep(1)
+        return asyncio.get_running_loop().time()
+
+    assert run_virtually(wait()) == pytest.approx(10, abs=1e-6)
+    assert run_virtually(wait(), lateness=0.002) == pytest.approx(10.02, abs=1e-6)
+
+
 def test_waiting_for_what_will_never_happen_is_told_instead_of_hanging() -> None:
     async def wait() -> None:
         await asyncio.Event().wait()

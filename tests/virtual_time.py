@@ -12,6 +12,7 @@ nothing to do, raises `Stuck` instead of hanging. So threads and sockets have no
 import asyncio
 import selectors
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 if TYPE_CHECKING:
@@ -28,10 +29,13 @@ class Stuck(Exception):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """An event loop that begins at time 0 and never waits."""
+    """An event loop that begins at time 0 and never waits.
 
-    def __init__(self) -> None:
-        self._jumps = _Jumps()
+    `lateness`: seconds by which it wakes up too late, as real ones do.
+    """
+
+    def __init__(self, lateness: float = 0.0) -> None:
+        self._jumps = _Jumps(lateness)
         super().__init__(self._jumps)
 
     def time(self) -> float:
@@ -43,17 +47,18 @@ VIRTUAL_BACKEND: Final[tuple[str, dict[str, object]]] = ("asyncio", {"loop_facto
 """What the fixture `anyio_backend` returns in a test module that lives in virtual time."""
 
 
-def run_virtually(main: Coroutine[Any, Any, T]) -> T:
+def run_virtually(main: Coroutine[Any, Any, T], lateness: float = 0.0) -> T:
     """Run a coroutine in a loop of its own."""
-    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+    with asyncio.Runner(loop_factory=partial(VirtualTimeLoop, lateness)) as runner:
         return runner.run(main)
 
 
 class _Jumps(selectors.BaseSelector):
     """Wait for nothing: where the loop would wait, let the time pass at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, lateness: float) -> None:
         self.now = 0.0
+        self._lateness = lateness
         self._real = selectors.DefaultSelector()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
@@ -61,7 +66,7 @@ class _Jumps(selectors.BaseSelector):
         ready = self._real.select(0)
         if timeout is None and not ready:
             raise Stuck("everything waits for something that will never happen")
-        self.now += TURN if ready or not timeout else max(timeout, TURN)
+        self.now += TURN if ready or not timeout else max(timeout, TURN) + self._lateness
         return ready
 
     def register(self, fileobj: "FileDescriptorLike", events: int, data: object = None) -> selectors.SelectorKey:

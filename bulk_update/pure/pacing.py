@@ -50,14 +50,12 @@ class SlidingWindow:
         """Keep another rate from now on; what has left counts for it."""
         self.rate = rate
         self._window = rate.period + JITTER
-        self._left = deque(self._left, maxlen=rate.limit)
+        self._left = deque(self._left, maxlen=max(rate.limit, len(self._left)))
 
     def wait(self, now: float) -> float:
         """Tell the seconds until one more may leave; 0 when it may now."""
-        left = self._left
-        if len(left) < (left.maxlen or 0):
-            return 0.0
-        return max(0.0, left[0] + self._window - now)
+        left, limit = self._left, self.rate.limit
+        return max(0.0, left[-limit] + self._window - now) if len(left) >= limit else 0.0
 
     def leave(self, now: float) -> None:
         """Note that a request leaves now."""

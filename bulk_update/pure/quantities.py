@@ -1,6 +1,5 @@
 """What people write for amounts: sizes, rates, durations, shares."""
 
-import math
 import re
 from typing import Final
 
@@ -12,23 +11,24 @@ _SIZES_SHORT: Final = {"k": "kb", "m": "mb", "g": "gb"}
 _SECONDS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _FASTEST: Final = 100_000.0
 _PERIODS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
-_AMOUNT: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([a-z]*)", re.IGNORECASE)
+_AMOUNT: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*([a-z]*)", re.IGNORECASE)
 
 
 def parse_size(text: str) -> int:
     """Read bytes: `1MB` is 1,000,000, `1MiB` is 1,048,576. UsageError if it is no size above 0."""
     amount, unit = _parts(text, "a size such as 500KB, 1MB or 1MiB")
-    factor = _SIZES.get(_SIZES_SHORT.get(unit, unit))
-    if factor is None or amount * factor < 1:
+    # Rounded first: 32.3 * 1000 is 32299.999999999996.
+    size = round(amount * _SIZES.get(_SIZES_SHORT.get(unit, unit), 0), 3)
+    if size < 1:
         raise UsageError(f"found {text!r}, expected a size such as 500KB, 1MB or 1MiB")
-    return int(amount * factor)
+    return int(size)
 
 
 def parse_duration(text: str) -> float:
     """Read seconds: `90`, `90s`, `15m`, `2h`. UsageError if it is no duration above 0."""
     amount, unit = _parts(text, "a duration such as 90s, 15m or 2h")
     factor = _SECONDS.get(unit)
-    if factor is None or amount <= 0 or not math.isfinite(amount):
+    if factor is None or amount <= 0:
         raise UsageError(f"found {text!r}, expected a duration such as 90s, 15m or 2h")
     return amount * factor
 
@@ -49,7 +49,9 @@ def parse_rate(text: str) -> Rate | None:
 def parse_whole(text: str, least: int = 1, most: int | None = None) -> int:
     """Read a whole number from `least` to `most`. UsageError if it is none."""
     wanted = f"a whole number from {least}" + (f" to {most:,}" if most is not None else "")
-    if not re.fullmatch(r"[0-9]{1,18}", text.strip()) or not least <= int(text) <= (most or int(text)):
+    if not re.fullmatch(r"[0-9]{1,18}", text.strip()) or not least <= int(text) <= (
+        int(text) if most is None else most
+    ):
         raise UsageError(f"found {text!r}, expected {wanted}")
     return int(text)
 

@@ -71,14 +71,15 @@ class RetryPlan:
         its activity may have been applied over is left out: it waits until the main job has settled that.
         """
         rows = (row for rows in self._rows.values() for row in rows)
-        left = (row for row in rows if row.later is None or row.later.isdisjoint(doubtful))
+        lost = {key for key in doubtful if key not in self._rows}  # the others are sent again here, in their turn
+        left = (row for row in rows if row.later is None or row.later.isdisjoint(lost))
         return sorted(left, key=lambda row: row.offset)
 
     def _fold_result(self, line: ResultLine, offset: int, size: int) -> None:
         status = Status(line.status)
         key = row_key(line.organization_id, line.id, int(line.check, 16))
         activity = row_key(line.organization_id, line.id, 0)
-        row = self._close(key, activity) if line.was and line.was != Status.UPDATED else None
+        row = self._close(key, activity, line.was) if line.was and line.was != Status.UPDATED else None
         if not self._is_retry and row is not None:
             # The main job has sent it again behind all that stands before it in the input: this is its place now.
             row = OpenRow(offset, size, offset, size, status, doubt=row.doubt)
@@ -91,13 +92,14 @@ class RetryPlan:
             self._rows[key] = (*self._rows.get(key, ()), kept)
             self._by_activity[activity] = (*self._by_activity.get(activity, ()), kept)
 
-    def _close(self, key: int, activity: int) -> OpenRow | None:
+    def _close(self, key: int, activity: int, was: str) -> OpenRow | None:
+        """Take out the row that has another result now; of equal ones, the first that had the status `was`."""
         rows = self._rows.get(key)
         if not rows:
             return None
-        row = rows[0]
+        row = next((row for row in rows if row.status == was), rows[0])
         if len(rows) > 1:
-            self._rows[key] = rows[1:]
+            self._rows[key] = tuple(other for other in rows if other is not row)
         else:
             del self._rows[key]
         left = tuple(other for other in self._by_activity[activity] if other is not row)

@@ -20,6 +20,13 @@ CREDENTIALS: Final = {"VELT_API_KEY": KEY, "VELT_AUTH_TOKEN": TOKEN}
 LONGEST: Final = 60
 """Seconds that a process may take, on a machine that has much else to do."""
 
+_STARTER: Final = """
+import os, sys
+child = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(child, 0)
+print(f"\\n{status} {usage.ru_maxrss}", end="")
+"""
+
 _UNSEEMLY: Final = ("Traceback", "Warning:", "never retrieved", "never awaited", "Exception ignored")
 
 
@@ -108,12 +115,16 @@ async def run_measured(*words: str | Path, env: Mapping[str, str] | None = None)
 
 
 def _run_measured(words: list[str], env: Mapping[str, str]) -> Ended:
-    """Wait by hand: wait4 alone tells the memory of one child apart from that of the others."""
+    """Let a small process start it and wait for it: a child's peak begins with the memory of who starts it."""
     with TemporaryFile("w+") as out, TemporaryFile("w+") as err:
-        child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=env)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
+        starter = subprocess.Popen(
+            [sys.executable, "-S", "-c", _STARTER, *words],
+            stdin=subprocess.PIPE, stdout=out, stderr=err, env=env, text=True,
+        )  # fmt: skip
+        starter.communicate()
         for stream in (out, err):
             stream.seek(0)
+        said, _, measured = out.read().rpartition("\n")
+        status, peak = map(int, measured.split())
         unit = 1 if sys.platform == "darwin" else 1024
-        return seemly(Ended(child.returncode, out.read(), err.read(), usage.ru_maxrss * unit))
+        return seemly(Ended(os.waitstatus_to_exitcode(status), said, err.read(), peak * unit))

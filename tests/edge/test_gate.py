@@ -78,14 +78,14 @@ async def test_no_slot_is_lost_however_many_are_cancelled(seed: int) -> None:
 
 async def test_who_is_cancelled_when_its_turn_has_just_come_passes_it_on() -> None:
     hall = Hall(1)
-    first = asyncio.create_task(hall.pass_through(1, lambda: asyncio.sleep(1)))
-    await asyncio.sleep(0.5)
+    is_probe = await hall.gate.enter(is_retry=False)
     second = asyncio.create_task(hall.pass_through(2, lambda: asyncio.sleep(1)))
     third = asyncio.create_task(hall.pass_through(3, lambda: asyncio.sleep(1)))
-    await asyncio.sleep(0)
-    first.add_done_callback(lambda _: second.cancel())
-    await asyncio.wait([first, second, third])
-    assert not third.cancelled()
+    await asyncio.sleep(0.5)
+    hall.gate.leave(is_probe=is_probe)
+    second.cancel()
+    await asyncio.wait([second, third], timeout=60)
+    assert second.cancelled()
     assert third.result() is False
 
 

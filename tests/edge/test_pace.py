@@ -10,7 +10,7 @@ import pytest
 from bulk_update.edge.pace import Pace
 from bulk_update.pure.pacing import Rate
 from tests.servers.window import busiest_window
-from tests.virtual_time import VIRTUAL_BACKEND
+from tests.virtual_time import VIRTUAL_BACKEND, run_virtually
 
 
 @pytest.fixture
@@ -56,6 +56,16 @@ async def test_what_is_delayed_on_its_way_is_held_back_rather_than_come_too_clos
     delays = [chance.random() * chance.choice((0, 0, 2)) for _ in range(97)]
     times = await times_of(pace_of(rate), 6 * rate.limit, delays)
     assert busiest_window(times, rate.period) <= rate.limit
+
+
+@pytest.mark.parametrize("lateness", [0.0005, 0.001, 0.004])
+def test_timers_that_are_late_cost_nothing_of_the_rate(lateness: float) -> None:
+    async def measure() -> list[float]:
+        return await times_of(pace_of(Rate(50, 1.0)), 500)
+
+    times = run_virtually(measure(), lateness)
+    assert times[-1] - times[0] <= 10 * 1.02  # 49 of 50
+    assert 49 <= busiest_window(times, 1.0) <= 50
 
 
 async def test_without_a_rate_nobody_waits() -> None:

@@ -98,7 +98,7 @@ ONCE: Final[dict[str, Case]] = {
     "not in time": Case(failure("DEADLINE_EXCEEDED"), "DEADLINE_EXCEEDED"),
     "aborted": Case(failure("ABORTED"), "ABORTED"),
     "cancelled": Case(failure("CANCELLED"), "CANCELLED"),
-    "details of nobody": Case(failure("INTERNAL", details='{"a9":{"success":true}}'), "INTERNAL"),
+    "details of somebody else": Case(failure("INTERNAL", details='{"a9":{"success":true}}'), "unreadable"),
     "details too deep": Case(failure("INTERNAL", details=f'{{"a0":{DEEP}}}'), "server_error"),
     "push-back": Case(throttled(), "RESOURCE_EXHAUSTED"),
     "dropped before reading": Case(Drop(When.BEFORE_READING, reset=True), "unanswered"),

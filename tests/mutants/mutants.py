@@ -161,7 +161,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an id that is named twice in an answer believed",
-        [Edit(_WIRE, """    if answer.body.count(b'"success"') != len(verdicts) + 1:\n""", "    if False:\n")],
+        [
+            Edit(
+                _WIRE,
+                """body.count(b'"success"') == len(result.data) + 1 and """,
+                "result.status or ",
+            )
+        ],
     ),
     Mutant(
         "resuming by line number",

@@ -435,13 +435,14 @@ def test_rows_that_come_back_from_the_overflow_are_cut_to_the_body() -> None:
 
 
 def test_the_size_of_rows_in_the_overflow_is_not_forgotten() -> None:
-    large = change("d", 4, size=300)
-    batcher = Batcher(Limits(count=2, body=len(encode_request(Batch("org", [large]))), buffer=1000), MemoryOverflow())
+    rows = [change("a", 1), change("b", 2), change("c", 3, size=300), change("d", 4, size=300)]
+    body = len(encode_request(Batch("org", rows[2:]))) - 1
+    batcher = Batcher(Limits(count=2, body=body, buffer=1000), MemoryOverflow())
     start_resting(batcher)
-    batcher.add(changes("abc"))
+    batcher.add(rows[:3])
     batcher.resume("org")
     assert lines_of(take_all(batcher)) == [[1, 2]]
-    batcher.add([large])
+    batcher.add(rows[3:])
     batcher.close()
     assert lines_of(take_all(batcher)) == [[3], [4]]
 

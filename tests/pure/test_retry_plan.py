@@ -138,6 +138,12 @@ def test_a_row_waits_while_a_newer_one_may_have_been_applied_and_has_no_result()
     assert crashed.api["org", "x"]["actionIcon"] == "new"
 
 
+def test_a_row_does_not_wait_for_a_newer_one_that_the_retry_sends_again_itself() -> None:
+    paper = Paper().run([OLD, NEW], lambda _: REFUSED).retry(lambda _: REFUSED, steps=5)
+    assert paper.retry().counts == {"updated": 2}
+    assert paper.api["org", "x"]["actionIcon"] == "new"
+
+
 def test_a_row_that_was_on_its_way_and_was_edited_since_is_not_missed_for_ever() -> None:
     crashed = Paper().run([OLD], steps=3)
     assert crashed.run([NEW]).retry().counts == {"updated": 1}

@@ -253,7 +253,8 @@ def _verdict(success: bool) -> dict[str, object]:
 
 
 def _malformed(chance: Random) -> object:
-    return chance.choice((None, True, "ok", [], {}, {"success": "true"}, {"success": 1}, {"message": _UPDATED}))
+    truths = [{"success": word} for word in ("true", "false", 1, [True])]
+    return chance.choice((None, True, "ok", [], {}, {"message": _UPDATED}, *truths, *truths))
 
 
 def _error(http: int, status: str, message: str, outcome: str, *, refused: bool = False) -> Reply:

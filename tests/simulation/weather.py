@@ -131,7 +131,7 @@ CALM: Final = Weather()
 
 def draw_weather(chance: Random, organizations: Sequence[str]) -> Weather:
     """Draw a weather: often fair, sometimes with few kinds of faults, sometimes with many."""
-    kinds = chance.choice((0, 1, 2, 3, 5, 8))
+    kinds = chance.choice((0, 1, 2, 4, 8, 12))
     return Weather(
         risk=chance.choice((0.03, 0.1, 0.3, 0.6)),
         faults=chance.sample(_ALL_DAY, kinds),
