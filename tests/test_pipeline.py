@@ -471,6 +471,18 @@ async def test_attempts_that_never_left_are_not_counted(moment: float) -> None:
     assert ended.summary.in_doubt == 0
 
 
+async def test_what_was_announced_and_never_left_leaves_no_doubt_in_the_ledger() -> None:
+    api, file = FakeApi(updated, connecting=lambda: 10.0), MemoryLedger()
+    run = make_run(api, rows(20), patient(1, concurrency=4), file=file)
+    asyncio.get_running_loop().call_later(5, lambda: run.stop(Interrupted(15)))
+    ended = await run.carry_out()
+    lines = ledger_of(bytes(file.data)).lines
+    announced = {line["request"] for line in lines if line["type"] == "sending"}
+    settled = {line["request"] for line in lines if line["type"] == "request" and line.get("settled")}
+    assert announced == settled != set()
+    assert (ended.summary.attempts, ended.summary.in_doubt, len(api.sent)) == (0, 0, 0)
+
+
 # --------------------------------------------------------------------------- a ledger that breaks
 
 

@@ -110,14 +110,16 @@ class Pace:
 
     async def leave(self, organization: str) -> None:
         """Wait until one more request may leave, and note that it leaves now."""
-        lane = self._lane(organization)
-        lanes = [self._all] if lane is None else [self._all, lane]
-        windows = [lane.window for lane in lanes if lane.window is not None]
         now = asyncio.get_running_loop().time
-        while (wait := max((window.wait(now()) for window in windows), default=0.0)) > 0:
+        # While one waits, the server may ask for a pause, and the user for another rate.
+        while (wait := max(lane.wait_to_leave(now()) for lane in self._lanes_of(organization))) > 0:
             await asyncio.sleep(wait)
-        for window in windows:
-            window.leave(now())
+        for lane in self._lanes_of(organization):
+            lane.remember(now())
+
+    def _lanes_of(self, organization: str) -> "list[_Lane]":
+        lane = self._lane(organization)
+        return [self._all] if lane is None else [self._all, lane]
 
     def accepted(self, organization: str, left: float) -> None:
         """Note an answer that is no push-back, to a request that left at `left`."""
@@ -214,7 +216,13 @@ class _Lane:
         if (limit := int(self.governor.most * rate.period)) >= rate.limit * 1.1:
             self._set(Rate(limit, rate.period))
 
+    def wait_to_leave(self, now: float) -> float:
+        """Tell the seconds until what has had its turn may leave; 0 or less when it may now."""
+        pause = self.governor.not_before - now
+        return pause if self.window is None else max(pause, self.window.wait(now))
+
     def remember(self, left: float) -> None:
+        """Note that a request left."""
         if self.window is not None:
             self.window.leave(left)
 

@@ -16,7 +16,8 @@ MAX_FORGETTABLE: Final = 100_000
 _MAX_ALIKE: Final = 8
 """Equal rows whose groups are remembered one by one."""
 
-_VARYING: Final = re.compile(r'"[^"]*"|\d[\d,]*|\b[0-9a-f]{8,}\b')
+_VARYING: Final = re.compile(r'"[^"]*"|(?<![\w.-])[\w.-]*\d[\w.,-]*|\b[0-9a-f]{8,}\b')
+"""What is quoted, words with a digit in them, and hexadecimal ones."""
 
 
 @dataclass(slots=True)
@@ -65,13 +66,14 @@ class Tally:
 
         `key`: what the row is known by, if `forget` may be asked of it later.
         """
-        message = _VARYING.sub("…", error.message)
-        place = (status.value, error.code, message)
+        code, message = error.code, error.message
+        place = (status.value, code, _VARYING.sub("…", message))
         if place not in self.groups and len(self.groups) >= MAX_GROUPS:
-            place = (status.value, "other", "other reasons")
+            code, message = "other", "other reasons"
+            place = (status.value, code, message)
         group = self.groups.get(place)
         if group is None:
-            group = self.groups[place] = FailureGroup(status, place[1], error.message, line, example)
+            group = self.groups[place] = FailureGroup(status, code, message, line, example)
         group.count += 1
         if key is not None and len(self._reasons) < MAX_FORGETTABLE:
             known = self._reasons.get(key, ())

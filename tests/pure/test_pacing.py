@@ -105,7 +105,9 @@ def test_emptiness_is_told() -> None:
     window.leave(5.0)
     assert not window.is_empty(5.0)
     assert not window.is_empty(6.0)
-    assert window.is_empty(6.001 + JITTER)
+    window.leave(5.5)
+    assert not window.is_empty(6.4 + JITTER)
+    assert window.is_empty(6.501 + JITTER)
 
 
 def test_no_more_is_remembered_than_the_limit() -> None:

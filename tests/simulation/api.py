@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
@@ -25,6 +25,7 @@ class Attempt:
     `activities`: id and raw JSON of each. `left`, `ended`: when its bytes left, and when whoever sent it
     knew how it ended or died. `outcome`: in a word. `verdicts`: what a whole answer that was delivered said.
     `refused`: a whole answer that was delivered refused the whole request, and waiting will not change it.
+    `hold`: seconds for which it asked to send no more.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Attempt:
     outcome: str = ""
     verdicts: Verdicts | None = None
     refused: bool = False
+    hold: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Applied:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the API sends back. `verdicts`, `refused`: as in `Attempt`, if it arrives."""
+    """What the API sends back. `verdicts`, `refused`, `hold`: as in `Attempt`, if it arrives."""
 
     status: int
     body: bytes
@@ -62,6 +64,13 @@ class Reply:
     retry_after: str | None = None
     verdicts: Verdicts | None = None
     refused: bool = False
+
+    @property
+    def hold(self) -> float:
+        try:
+            return max(0.0, float(self.retry_after or 0))
+        except ValueError:
+            return 0.0
 
 
 class _Data(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -264,4 +273,4 @@ def _error(http: int, status: str, message: str, outcome: str, *, refused: bool 
 
 def _too_many(retry_after: str | None) -> Reply:
     reply = _error(429, "RESOURCE_EXHAUSTED", "Too many requests", "throttled")
-    return Reply(reply.status, reply.body, reply.outcome, retry_after)
+    return replace(reply, retry_after=retry_after)

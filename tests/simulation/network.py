@@ -102,7 +102,7 @@ class SimulatedTransport:
         reply, is_own = outcome
         attempt.outcome = reply.outcome if is_own else "foreign"
         if is_own:
-            attempt.verdicts, attempt.refused = reply.verdicts, reply.refused
+            attempt.verdicts, attempt.refused, attempt.hold = reply.verdicts, reply.refused, reply.hold
         self._world.tell(f"#{attempt.number}: {reply.status} {attempt.outcome}")
         connection.is_closed = False
         self._idle.append(connection)

@@ -3,6 +3,7 @@
 import itertools
 from collections import Counter
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any, Final
 
 from bulk_update.errors import LedgerUnwritable, OutageOutlasted
@@ -13,6 +14,9 @@ from tests.simulation.seams import KEY, TOKEN
 
 _SLACK: Final = 400.0
 """Seconds that a pause may take which the server asks for, and then some."""
+
+_LONGEST_HOLD: Final = 300.0
+"""Seconds of a Retry-After that are honoured, at most."""
 
 _STATUSES: Final = ("updated", "failed", "invalid", "unknown", "superseded")
 
@@ -27,6 +31,7 @@ def judge_books(evidence: Evidence) -> None:
         _judge_counts(evidence, ended)
         _judge_exit(evidence, ended)
         _judge_patience(evidence, ended)
+    _judge_holds(evidence)
 
 
 def _judge_lines(evidence: Evidence) -> None:
@@ -154,11 +159,22 @@ def _judge_patience(evidence: Evidence, ended: Ended) -> None:
         for attempt in evidence.attempts
         if attempt.ended is not None and (attempt.verdicts is not None or attempt.refused)
     ]
-    last = max(successes, default=done.began)
-    if isinstance(ended.reason, OutageOutlasted) and done.over - last < give_up:
-        evidence.history.accuse(7, f"gives up {done.over - last:.0f} s after a success, and not after {give_up:.0f}")
     times = [done.began, *sorted(successes), done.over]
+    longest = max(after - before for before, after in pairwise(times))
+    if isinstance(ended.reason, OutageOutlasted) and longest < give_up:
+        evidence.history.accuse(7, f"gives up when nothing has succeeded for {longest:.0f} s, and not {give_up:.0f}")
     for before, after in itertools.pairwise(times):
         failing = [attempt.left for attempt in evidence.attempts if before <= attempt.left <= after]
         if failing and after - failing[0] > give_up + leg.timeout + _SLACK:
             evidence.history.accuse(7, f"nothing succeeds for {after - failing[0]:.0f} s, and it goes on")
+
+
+def _judge_holds(evidence: Evidence) -> None:
+    """Where the API asks to send no more for a while, nothing leaves for the organization that asked."""
+    for asked in evidence.attempts:
+        if not asked.hold or asked.ended is None:
+            continue
+        until = asked.ended + min(asked.hold, _LONGEST_HOLD)
+        for other in evidence.attempts:
+            if other.organization == asked.organization and asked.ended < other.left < until:
+                evidence.history.accuse(4, f"#{other.number} leaves before {until:.2f}, as #{asked.number} was told")

@@ -1,10 +1,16 @@
 """Invariants 2, 6 and 8 at the end: nothing befell these runs, so every record has the result that it deserves."""
 
 from collections import Counter
+from typing import Final
 
 from tests.simulation.history import Evidence, key
 from tests.simulation.ledger import Key, in_doubt
 from tests.simulation.records import CULPRIT, Record
+
+_ANSWER: Final = 0.2
+"""Seconds to an answer in a calm, at most."""
+
+_SETTING_OUT: Final = 2.0
 
 
 def judge_settled(evidence: Evidence) -> None:
@@ -15,6 +21,7 @@ def judge_settled(evidence: Evidence) -> None:
     if done.ended is None or done.ended.reason is not None:
         accuse("ends", f"a run that nothing befell was stopped by {done.ended and done.ended.reason}")
         return
+    _judge_time(evidence)
     wanted: Counter[Key] = Counter(key(record) for _, _, record in evidence.records)
     for place, number in wanted.items():
         statuses = evidence.stands.statuses(place)
@@ -28,6 +35,17 @@ def judge_settled(evidence: Evidence) -> None:
     is_edited = any(leg.edits for leg in evidence.history.scenario.legs)
     if calm_runs > 2 and evidence.attempts and not is_edited:
         accuse(6, f"everything has its result, and {len(evidence.attempts)} requests leave")
+
+
+def _judge_time(evidence: Evidence) -> None:
+    """What the rates allow is used: each request takes its share of them, an answer and a few writes."""
+    leg, done = evidence.done.leg, evidence.done
+    rates = [rate for rate in (leg.plan.rate, leg.plan.organization_rate) if rate is not None]
+    share = sum(rate.spacing * 1.1 for rate in rates) + _ANSWER + 4 * leg.disk.slowest
+    # What a run that died had in flight counts as if it had left just before.
+    most = _SETTING_OUT + sum(rate.period for rate in rates) + len(evidence.attempts) * share
+    if done.over - done.began > most:
+        evidence.history.accuse(4, f"takes {done.over - done.began:.0f} s, and {most:.0f} would be enough")
 
 
 def _judge_row(evidence: Evidence, record: Record) -> None:
