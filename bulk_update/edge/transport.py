@@ -6,6 +6,7 @@ it pays for each attempt. Answers are asked for uncompressed and read up to a ca
 
 import asyncio
 import contextlib
+import select
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
@@ -27,6 +28,9 @@ MAX_ANSWER: Final = 8_000_000
 
 _CONNECTIONS: Final = 8
 """Connections that are tried for one attempt: pooled ones may be closed by now, or have brought stray bytes."""
+
+_TURNS: Final = 4
+"""Turns of the event loop in which it has read what a socket holds."""
 
 _LEAST_SECRET: Final = 8
 """Characters from which on a secret is struck out of answers; shorter ones stand in any text by chance."""
@@ -85,9 +89,24 @@ class _Request(aiohttp.ClientRequest):
         departure = _departure.get()
         _clean_transport(conn)
         await departure.leave()
+        await _take_in(conn)
         departure.close = _clean_transport(conn).close
         departure.has_left = True
         return await super().send(conn)
+
+
+async def _take_in(conn: Connection) -> None:
+    """Let the event loop read what the socket holds: when it is behind, bytes may lie there unread."""
+    for _ in range(_TURNS):
+        if conn.transport is None or conn.transport.is_closing() or not _is_readable(conn.transport):
+            return
+        await asyncio.sleep(0)
+
+
+def _is_readable(transport: asyncio.Transport) -> bool:
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _clean_transport(conn: Connection) -> asyncio.Transport:

@@ -1,6 +1,7 @@
 """The transport against a server that misbehaves byte by byte: an answer or a fault comes back, never a surprise."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import ssl
@@ -316,6 +317,33 @@ async def test_a_second_answer_to_an_earlier_request_is_no_answer_to_the_next_on
     assert json.loads(first.body)["result"]["data"]["a"]["success"] is True
     assert json.loads(second.body)["result"]["data"]["a"]["success"] is False
     assert [request.connection for request in server.requests] == [0, 1]
+
+
+async def test_an_answer_that_the_loop_has_not_read_yet_is_no_answer_to_the_next_request() -> None:
+    """A loop that is behind sends before it has read what lies in the socket."""
+    heads: list[bytes] = []
+    open_writers: list[asyncio.StreamWriter] = []
+    answer = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}"
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        open_writers.append(writer)
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                heads.append(await reader.readuntil(b"\r\n\r\n"))
+                await reader.readexactly(len(body()))
+                writer.write(answer)
+        writer.close()
+
+    async def leave_while_bytes_come() -> None:
+        if len(open_writers) == 1:
+            open_writers[0].write(answer)
+
+    async with await asyncio.start_server(speak, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with open_transport(Target(url, CREDENTIALS), 10) as transport:
+            await answer_of(transport)
+            assert isinstance(await transport.post(body(), leave_while_bytes_come), Answer)
+        assert (len(heads), len(open_writers)) == (2, 2)
 
 
 @pytest.mark.parametrize("announced", [True, False])
