@@ -262,13 +262,38 @@ async def test_a_row_that_breaks_the_server_sinks_no_other(outcome: Answer | Fau
     assert done.ledger.status(34) == "unknown"
 
 
-@pytest.mark.xfail(reason="taken for an outage: no part of the batch is tried by itself", strict=True)
-async def test_a_row_that_breaks_the_server_sinks_no_other_where_there_is_nothing_else_to_send() -> None:
-    def behave(sent: Sent) -> Answer | Fault:
-        return failing("INTERNAL", 500) if "a33" in sent.ids else updated(sent)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("count", [2, 3, 100])
+async def test_a_row_that_breaks_the_server_sinks_no_other_where_there_is_nothing_else_to_send(
+    count: int, seed: int
+) -> None:
+    culprit = f"a{random.Random(seed).randrange(count)}"
 
-    done = await carry_out_with(FakeApi(behave), rows(100), patient(100))
-    assert done.summary.updated == 99
+    def behave(sent: Sent) -> Answer | Fault:
+        return failing("INTERNAL", 500) if culprit in sent.ids else updated(sent)
+
+    api = FakeApi(behave)
+    done = await carry_out_with(api, rows(count), patient(100), seed=seed)
+    assert (done.summary.updated, done.summary.unknown, done.summary.exit) == (count - 1, 1, 1)
+    assert done.ledger.status(int(culprit[1:]) + 1) == "unknown"
+    assert len(api.sent) < 60
+    assert done.seconds < 120
+
+
+async def test_a_row_that_breaks_the_server_all_by_itself_is_taken_for_an_outage() -> None:
+    done = await carry_out_with(FakeApi(lambda _: failing("INTERNAL", 500)), rows(1), patient(100))
+    assert (done.summary.exit, done.summary.unsent) == (3, 1)
+
+
+async def test_after_an_outage_a_batch_that_was_tried_in_parts_is_updated_whole() -> None:
+    def behave(sent: Sent) -> Answer | Fault:
+        return unavailable() if sent.time < 600 else updated(sent)
+
+    api = FakeApi(behave)
+    done = await carry_out_with(api, rows(100), patient(100))
+    assert (done.summary.updated, done.summary.exit) == (100, 0)
+    assert sum(sent.time >= 600 for sent in api.sent) < 60
+    assert api.clashes == []
 
 
 # --------------------------------------------------------------------------------- splitting, asking again

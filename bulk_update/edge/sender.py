@@ -74,13 +74,15 @@ class _Part:
     """A batch, or what is left of it.
 
     `doubtful`: an earlier attempt may have been applied. `asked`: how often its rows were asked for and left
-    out of the answer. `patience`: failures that count, until it is given up or split.
+    out of the answer. `patience`: failures that count, until it is given up or split. `successes`: how many
+    requests had succeeded when what it is a part of last failed, None if it has not.
     """
 
     batch: Batch
     patience: int
     doubtful: bool = False
     asked: int = 0
+    successes: int | None = None
 
 
 @dataclass(slots=True)
@@ -99,7 +101,7 @@ class _Exchange:
     attempts: int = 0
     failures: int = 0
     counted: int = 0
-    successes: int = 0
+    successes: int | None = None
     left: float = 0.0
     is_out: bool = False
     is_open: bool = False
@@ -107,10 +109,16 @@ class _Exchange:
 
 @dataclass(slots=True)
 class _Delivery:
-    """One batch on its way. `fruitless`: parts in a row that were given up or split for the server's failures."""
+    """One batch on its way.
+
+    `fruitless`: parts in a row that were given up or split for the server's failures. `others`: parts that
+    wait for the one under way. `sets_aside`: what is left of that one waits for them.
+    """
 
     rows: int
     fruitless: int = 0
+    others: int = 0
+    sets_aside: bool = False
 
     def is_hopeless(self) -> bool:
         """Tell that no single row can be the culprit: it would have been found by now."""
@@ -147,7 +155,9 @@ class Sender:
         with contextlib.suppress(Halted):
             try:
                 while parts:
-                    parts.extendleft(reversed(await self._exchange(parts.popleft(), delivery)))
+                    delivery.others, delivery.sets_aside = len(parts) - 1, False
+                    left = await self._exchange(parts.popleft(), delivery)
+                    parts = deque((*parts, *left) if delivery.sets_aside else (*left, *parts))
             finally:
                 for part in parts:
                     if part.doubtful:
@@ -155,7 +165,7 @@ class Sender:
 
     async def _exchange(self, part: _Part, delivery: _Delivery) -> list[_Part]:
         """Send one part until it is answered or given up; return the parts that are left to send."""
-        exchange = _Exchange(next(self._numbers), part.batch, part.doubtful)
+        exchange = _Exchange(next(self._numbers), part.batch, part.doubtful, successes=part.successes)
         try:
             return await self._see_through(exchange, part, delivery)
         except (Halted, LedgerUnwritable, asyncio.CancelledError):
@@ -175,6 +185,9 @@ class Sender:
                 case None:
                     delivery.fruitless = 0
                     return await self._conclude(exchange, part.asked + 1, judgement, line)
+                case Step.RETRY if self._may_be_told_apart(exchange, judgement, part, delivery):
+                    self._close(exchange, line)
+                    return self._set_aside(part, exchange, delivery)
                 case Step.RETRY:
                     self._means.recorder.note(encode_line(line))
                     await self._pause(exchange, judgement)
@@ -212,17 +225,38 @@ class Sender:
             self._sick.add(part.batch.organization)
         return part.batch.organization in self._sick
 
+    def _may_be_told_apart(self, exchange: _Exchange, judgement: Judgement, part: _Part, delivery: _Delivery) -> bool:
+        """Tell whether something else of the batch should be tried, when nothing succeeds any more.
+
+        It may be an outage, or rows at fault with nothing else to send: only another part can tell.
+        """
+        if judgement.trouble is None or not POLICIES[judgement.trouble].counts:
+            return False
+        return exchange.failures >= part.patience and (len(part.batch.changes) > 1 or delivery.others > 0)
+
+    def _set_aside(self, part: _Part, exchange: _Exchange, delivery: _Delivery) -> list[_Part]:
+        """Let the other parts of the batch go first; what succeeds by then counts against this one."""
+        delivery.sets_aside = True
+        changes, organization = part.batch.changes, part.batch.organization
+        middle = len(changes) // 2
+        patience, successes = min(part.patience, _PATIENCE_WITH_HALVES), self._health.successes
+        return [
+            _Part(Batch(organization, rows), patience, exchange.doubtful, part.asked, successes)
+            for rows in (changes[:middle], changes[middle:])
+            if rows
+        ]
+
     def _split(self, part: _Part, exchange: _Exchange, judgement: Judgement) -> list[_Part]:
         """Halve a part to find the rows at fault, or because it is too large for the server."""
-        trouble, patience = judgement.trouble, part.patience
+        trouble, patience, successes = judgement.trouble, part.patience, None
         if trouble is Trouble.TOO_LARGE:
             self._means.supply.lower_body(len(encode_request(part.batch)) // 2)
         if trouble is not None and POLICIES[trouble].step is Step.RETRY:
-            patience = min(patience, _PATIENCE_WITH_HALVES)
+            patience, successes = min(patience, _PATIENCE_WITH_HALVES), self._health.successes
         changes, organization = part.batch.changes, part.batch.organization
         middle = len(changes) // 2
         return [
-            _Part(Batch(organization, half), patience, exchange.doubtful, part.asked)
+            _Part(Batch(organization, half), patience, exchange.doubtful, part.asked, successes)
             for half in (changes[:middle], changes[middle:])
         ]
 
@@ -411,7 +445,7 @@ class Sender:
     def _failed(self, exchange: _Exchange, trouble: Trouble) -> None:
         """Count a failure against the batch, if the API has answered others since it first failed."""
         policy, health = POLICIES[trouble], self._health
-        if exchange.failures == 0:
+        if exchange.successes is None:
             exchange.successes = health.successes
         exchange.failures += 1
         exchange.counted += policy.counts and health.successes > exchange.successes
