@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import anyio
 
 from bulk_update.cli.settings import read_inputs, read_limits, read_rate
-from bulk_update.cli.streams import give, safe
+from bulk_update.cli.streams import give, give_json, safe
 from bulk_update.cli.words import SHOWN, describe_failures
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
@@ -43,7 +43,7 @@ def check(options: argparse.Namespace) -> int:
     limits, rate = read_limits(options), read_rate(options)
     findings = anyio.run(_find, read_inputs(options), limits, rate)
     if options.json:
-        give(json.dumps(asdict(findings), ensure_ascii=False))
+        give_json(asdict(findings))
     else:
         give(_describe(findings, limits, rate))
     return 1 if findings.invalid else 0

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 import os
 import stat
 import sys
@@ -10,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from bulk_update.cli.streams import data_stream, give, safe, say
+from bulk_update.cli.streams import data_stream, give, give_json, safe, say
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.errors import LedgerError, SettingsError, UsageError
@@ -39,7 +38,7 @@ def report(options: argparse.Namespace) -> int:
         say(f"wrote {safe(str(target))} ({size:,} bytes); a browser shows it, offline too")
     is_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
     if options.json:
-        give(json.dumps(facts_of(data), ensure_ascii=not is_unicode))
+        give_json(facts_of(data))
     elif page is None:
         give(describe(data, is_unicode=is_unicode))
     return 0

@@ -2,7 +2,6 @@
 
 import argparse
 import gc
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 import anyio
 
 from bulk_update.cli.settings import read_job, read_retry
-from bulk_update.cli.streams import LONGEST, OutputLost, give, safe, say
+from bulk_update.cli.streams import LONGEST, OutputLost, give_json, safe, say
 from bulk_update.cli.words import describe_summary, next_command
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
@@ -87,6 +86,7 @@ async def _run(job: Job, options: argparse.Namespace) -> Ended:
         log_format=options.log_format,
         environ=dict(os.environ),
         is_terminal=sys.stderr is not None and sys.stderr.isatty(),
+        limit=job.plan.limit,
     )
     progress = open_progress(settings, sys.stderr, WallClock().stamp)
     try:
@@ -114,7 +114,7 @@ def _tell(ended: Ended, job: Job, options: argparse.Namespace) -> None:
     if options.json:
         summary = asdict(ended.summary) | {"next": again}
         try:
-            give(json.dumps(summary, ensure_ascii=False))
+            give_json(summary)
         except OutputLost as lost:  # the exit code speaks for the ledger
             say(f"bulk-update: {lost}")
     if not options.quiet:

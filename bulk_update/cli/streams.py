@@ -42,6 +42,18 @@ def give(text: str) -> None:
         raise OutputLost(f"standard output cannot be written: {error.strerror}") from None
 
 
+def give_json(value: object) -> None:
+    """Give an object as JSON, in characters that standard output can show. OutputLost as of `give`."""
+    import json
+
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value)
+    give(text)
+
+
 @contextlib.contextmanager
 def data_stream() -> Iterator[IO[bytes]]:
     """Hand out standard output for bytes; when its reader goes, the block ends. OutputLost as of `give`."""

@@ -1,6 +1,7 @@
 """Signals end a run in good order; what a run leaves behind, however it ended, is where the next one goes on."""
 
 import asyncio
+import json
 import signal
 from collections import Counter
 from dataclasses import dataclass, field
@@ -163,3 +164,15 @@ async def test_nothing_of_a_hanging_answer_outlasts_the_timeout_when_a_signal_ha
             ended = await end(process)
         assert (ended.code, ended.json["unsent"], ended.json["in_doubt"]) == (143, 10, 2)
         assert len(server.requests) == 2
+
+
+async def test_the_progress_of_a_canary_is_that_of_its_own_rows(changes: Path) -> None:
+    held = Held()
+    async with open_misbehaving(lambda n, request: held.after(4, n, request)) as server:
+        words = (*TWO_AT_ONCE, "--limit", "8", "--log-format", "json")
+        async with running(changes, "--api-url", server.url, *words) as process:
+            assert process.stderr is not None
+            event = json.loads(await process.stderr.readline())
+            held.go.set()
+            assert (await end(process)).code == 0
+    assert (event["event"], event["share"]) == ("progress", 0.5)

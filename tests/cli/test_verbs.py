@@ -1,18 +1,19 @@
 """The verbs beside the main job, and what the command line says of itself."""
 
+import asyncio
 import csv
 import io
 import json
 import signal
-import urllib.request
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from bulk_update.version import VERSION
-from tests.cli.process import CREDENTIALS, Ended, end, run, running
-from tests.runs import KEY, Row, ndjson, read_ledger, row, rows
+from tests.cli.process import CREDENTIALS, Ended, command, end, environment, run, running
+from tests.runs import KEY, ndjson, read_ledger, row, rows
 from tests.servers.actions import Hang
 from tests.servers.misbehaving import MisbehavingServer, Script, open_misbehaving
 from tests.servers.replies import failure, missing, ok, verdicts
@@ -230,6 +231,55 @@ async def test_a_seed_that_is_no_seed_is_told_with_its_line(tmp_path: Path) -> N
     assert "line 2" in ended.err
 
 
+# -------------------------------------------------------------------------- nobody reads, or there is no room
+
+BROKEN: Final = {
+    "check, nobody reads": ("check changes.ndjson", "| true", 0),
+    "check, closed": ("check changes.ndjson", ">&-", 0),
+    "check, no room": ("check changes.ndjson", "> /dev/full", 3),
+    "report, nobody reads": ("report changes.ndjson.ledger.ndjson", "| true", 0),
+    "report, no room": ("report changes.ndjson.ledger.ndjson", "> /dev/full", 3),
+    "failures, nobody reads": ("failures changes.ndjson.ledger.ndjson", "| true", 0),
+    "failures, closed": ("failures changes.ndjson.ledger.ndjson", ">&-", 0),
+    "failures, no room": ("failures changes.ndjson.ledger.ndjson", "> /dev/full", 3),
+    "help, nobody reads": ("--help", "| true", 0),
+    "help, closed": ("--help", ">&- 2>&-", 0),
+    "help of a verb, nobody reads": ("run --help", "| true", 0),
+    "help of a verb, no room": ("run --help", "> /dev/full", 0),
+    "a refusal, nobody listens": ("check none.ndjson", "2>&1 >&- | true", 2),
+    "a refusal, no room": ("check none.ndjson", "2> /dev/full", 2),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_broken_stream_is_no_crash(name: str, tmp_path: Path) -> None:
+    words, where, code = BROKEN[name]
+    (tmp_path / "changes.ndjson").write_text(ndjson(rows(2)))
+    if "ledger" in words:
+        async with open_misbehaving([verdicts({}, rest=False)]) as server:
+            await send(server, tmp_path / "changes.ndjson")
+    line = f"{' '.join(command(*words.split()))} {where}"
+    if "|" in where:
+        line = f"{{ {' '.join(command(*words.split()))}; echo $? > code; }} {where}; exit $(cat code)"
+    shell = await asyncio.create_subprocess_shell(line, stdout=PIPE, stderr=PIPE, env=environment({}), cwd=tmp_path)
+    out, err = await shell.communicate()
+    assert (shell.returncode, out) == (code, b""), err.decode()
+    assert b"Traceback" not in err
+    assert b"Exception ignored" not in err
+    assert err.count(b"\n") <= 1
+
+
+async def test_json_is_json_in_whatever_encoding_standard_output_has(tmp_path: Path) -> None:
+    (tmp_path / "changes.ndjson").write_text(ndjson([row("é😀"), {"organizationId": "o", "id": "ü", "actionIcom": 1}]))
+    env = {"PYTHONIOENCODING": "ascii"}
+    changes = tmp_path / "changes.ndjson"
+    summary = (await run(changes, "--sandbox", "--json", env=env)).json
+    assert summary["failures"][0]["example"] == "ü"
+    assert (await run("check", changes, "--json", env=env)).json["invalid"] == 1
+    ledger = tmp_path / "changes.ndjson.sandbox.ledger.ndjson"
+    assert (await run("report", ledger, "--json", env=env)).json["rows"] == 2
+
+
 # ------------------------------------------------------------------------------------- about itself
 
 
@@ -287,10 +337,6 @@ async def test_no_option_takes_a_secret_and_what_is_given_in_its_place_is_not_re
         assert ended.code == 2
 
 
-def row_of(line: Row) -> Row:
-    return {key: value for key, value in line.items() if not key.startswith("_")}
-
-
 async def test_secrets_stand_nowhere_in_what_a_run_leaves_behind(mixed: Path) -> None:
     echo = failure("INVALID_ARGUMENT", f"x-velt-api-key: {KEY} is fine, the row is not")
     async with open_misbehaving([echo]) as server:
@@ -301,7 +347,3 @@ async def test_secrets_stand_nowhere_in_what_a_run_leaves_behind(mixed: Path) ->
     assert read_ledger(ledger).statuses == {"failed": 6, "invalid": 2}
     for verb in ("failures", "report"):
         await run(verb, ledger, env={})
-
-
-def test_the_sandbox_is_on_loopback_only() -> None:
-    assert urllib.request.getproxies() is not None  # the sandbox is reached without a proxy
