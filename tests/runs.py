@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,14 @@ class Ledger:
     def attempts(self) -> list[Mapping[str, Any]]:
         """The HTTP attempts, in the order in which they ended."""
         return [line for line in self.lines if line["type"] == "request" and line["attempt"]]
+
+    def departures(self, organization: str | None = None) -> list[float]:
+        """Tell when requests left, in seconds: a busy server notes some of them late, and so together."""
+        return [
+            datetime.fromisoformat(attempt["time"]).timestamp() - attempt["ms"] / 1000
+            for attempt in self.attempts
+            if organization in (None, attempt["organizationId"])
+        ]
 
     def status(self, line: int) -> str:
         """Tell what became of a row."""

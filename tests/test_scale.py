@@ -5,7 +5,6 @@ import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -96,16 +95,8 @@ async def test_the_busiest_second_holds_what_the_rate_allows_and_that_is_used(tm
             assert (await run(path, *words)).code == 0
             times = (await server.statistics())["times"]
         assert len(times) == count
-        assert busiest_window(departures(ledger), 1.0) <= rate
+        assert busiest_window(read_ledger(ledger).departures(), 1.0) <= rate
         seen.append(busiest_window(times, 1.0))
         if rate - 1 <= seen[-1] <= rate:
             return
     raise AssertionError(seen)
-
-
-def departures(ledger: Path) -> list[float]:
-    """Tell when requests left, by what the ledger says of them."""
-    return [
-        datetime.fromisoformat(attempt["time"]).timestamp() - attempt["ms"] / 1000
-        for attempt in read_ledger(ledger).attempts
-    ]

@@ -336,9 +336,10 @@ async def test_the_rate_holds_for_all_and_for_each_organization(tmp_path: Path) 
     async with open_misbehaving([ok()]) as server:
         words = ("--api-url", server.url, "--batch-size", "1", "--organization-rate", "2/s", "--rate", "10")
         assert (await run(path, *words)).code == 0
+    ledger = read_ledger(ledger_of(path))
     for organization in ("org-0", "org-1"):
-        times = [request.time for request in server.requests if request.organization == organization]
-        assert busiest_window(times, 1.0) <= 2
+        assert busiest_window(ledger.departures(organization), 1.0) <= 2
+    assert len(server.requests) == 8
 
 
 async def test_rows_that_name_no_organization_get_the_one_that_is_given(tmp_path: Path) -> None:

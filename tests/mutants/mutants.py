@@ -302,5 +302,6 @@ MUTANTS: Final = (
                 "",
             )
         ],
+        test="tests/simulation/test_succession.py",
     ),
 )

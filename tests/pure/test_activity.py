@@ -418,6 +418,20 @@ def test_no_id_or_organization_hides_a_repeated_key(character: str) -> None:
         assert refused(record).code == "repeated_key"
 
 
+@pytest.mark.parametrize("repeated", ['"id":""', '"entityData":0', '"actionIcon":"\\""', '"\\u0069d":"\\""'])
+@pytest.mark.parametrize("quotes", range(8))
+@pytest.mark.parametrize("spelling", ["\\u0022", '\\"', "\\\\u0022"])
+def test_no_quote_in_a_name_hides_a_repeated_key(repeated: str, quotes: int, spelling: str) -> None:
+    """However many quotes a name holds, and however they are written."""
+    name = f'"x{spelling * quotes}"'
+    for members in (
+        f'"organizationId":"o","id":{name},"entityData":1,"actionIcon":"i"',
+        f'"id":"a","organizationId":{name},"entityData":1,"actionIcon":"i"',
+    ):
+        assert refused("{" + repeated + "," + members + "}").code == "repeated_key"
+        assert accepted("{" + members + "}").id
+
+
 def test_keys_of_objects_inside_may_repeat() -> None:
     record = entity('{"id":1,"id":2,"entityData":3,"entityData":4}')
     assert b'{"id":1,"id":2,"entityData":3,"entityData":4}' in accepted(record).activity
