@@ -538,6 +538,19 @@ async def test_no_request_leaves_before_the_ledger_holds_that_it_does() -> None:
     assert len(known) == 10
 
 
+async def test_no_attempt_leaves_before_the_ledger_holds_the_one_before() -> None:
+    """A run that dies must not hide attempts from the next one, which keeps the rate together with it."""
+    file = MemoryLedger(seconds=3.0)
+    known: list[int] = []
+
+    def behave(sent: Sent) -> Answer | Fault:
+        known.append(len(ledger_of(bytes(file.data)).attempts))
+        return unavailable() if len(known) < 4 else updated(sent)
+
+    await carry_out_with(FakeApi(behave), rows(1), patient(), file=file)
+    assert known == [0, 1, 2, 3]
+
+
 async def test_nobody_is_told_of_a_row_before_the_ledger_holds_its_result() -> None:
     file = MemoryLedger(seconds=0.05)
     api = FakeApi(updated, latency=0.01)

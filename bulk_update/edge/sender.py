@@ -189,7 +189,8 @@ class Sender:
                     self._close(exchange, line)
                     return self._set_aside(part, exchange, delivery)
                 case Step.RETRY:
-                    self._means.recorder.note(encode_line(line))
+                    # On disk before the next attempt: a later run counts both, to keep the rate.
+                    await self._means.recorder.record(encode_line(line))
                     await self._pause(exchange, judgement)
                 case Step.STOP:
                     await self._renew_or_stop(exchange, judgement, line)
@@ -428,13 +429,12 @@ class Sender:
                 is_renewed = await self._means.transport.renew(exchange.left)
         finally:
             # The attempt is told of also when the run is left at this very moment.
-            if is_renewed:
-                self._means.recorder.note(encode_line(line))
-            else:
+            if not is_renewed:
                 self._close(exchange, line)
         if not is_renewed:
             self._means.stop.request(_reason(judgement))
             raise Halted
+        await self._means.recorder.record(encode_line(line))
 
     def _succeeded(self, exchange: _Exchange) -> None:
         self._sick.discard(exchange.batch.organization)

@@ -50,6 +50,8 @@ class LedgerState:
     mended: bytes = b""
     _sent: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
     _ended: str = ""
+    _earlier: int = 0
+    """The last request of the runs before the last one."""
     _open: dict[int, set[int]] = field(default_factory=dict)
     """Keys of the rows that were on their way with a request and have no result since, by its number."""
     _carriers: dict[int, list[int]] = field(default_factory=dict)
@@ -101,6 +103,9 @@ class LedgerState:
     def _fold_run(self, line: RunLine) -> None:
         if line.format != FORMAT:
             raise ValueError(f"it has format {line.format}, this version writes format {FORMAT}")
+        # The new run may settle their rows: that they left must not be forgotten with them.
+        self._sent.extend([(self._ended or line.time, 0.0)] * len(self._untold()))
+        self._earlier = self.last_request
         self.run = line
         self.first_run = self.first_run or line
         self._ended = ""
@@ -124,9 +129,12 @@ class LedgerState:
         the last run ended, and just now if no line tells that either.
         """
         left = [_epoch(time) - seconds for time, seconds in self._sent]
-        if self._open:
-            left += [_epoch(self._ended) if self._ended else now] * len(self._open)
+        left += [_epoch(self._ended) if self._ended else now] * len(self._untold())
         return [max(0.0, now - time) for time in sorted(left)]
+
+    def _untold(self) -> list[int]:
+        """List the requests of the last run whose last attempt may stand in no line."""
+        return [request for request in self._open if request > self._earlier]
 
     def _fold_result(self, line: ResultLine) -> None:
         status = Status(line.status)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bulk_update.model import Change, Status
 from bulk_update.pure.ledger_lines import (
@@ -110,6 +111,43 @@ def test_attempts_requests_and_seconds_are_those_of_all_runs() -> None:
     end = encode_line(EndLine(TIME, 0, {"run_seconds": 1.5}))
     state = state_of(request_line(1, 1, http=None, settled=False), request_line(1, 1, attempt=2), withdrawn, end, end)
     assert (state.attempts, state.requests, state.seconds) == (2, 1, 3.0)
+
+
+# ------------------------------------------------------------------------------------- when requests left
+
+
+def at(second: int) -> str:
+    """Make the stamp of a second of the first minute of 1970."""
+    return f"1970-01-01T00:00:{second:02}.000Z"
+
+
+def begin(second: int) -> bytes:
+    return encode_line(replace(run_line(), time=at(second)))
+
+
+def test_a_request_left_when_its_line_says() -> None:
+    line = request_line(1, 1).replace(TIME.encode(), at(10).encode())
+    assert state_of(line).ages(20) == [10.0015]
+
+
+def test_a_request_that_a_run_died_with_may_have_left_just_now() -> None:
+    dead = [begin(1), sending(1, A), sending(2, B)]
+    assert state_of(*dead).ages(20) == [0.0, 0.0]
+    assert state_of(*dead, encode_line(EndLine(at(8), 3, {}))).ages(20) == [12.0, 12.0]
+
+
+def test_a_request_that_a_run_died_with_left_before_the_next_run_began() -> None:
+    dead = [begin(1), sending(1, A), sending(2, B), begin(5)]
+    assert state_of(*dead).ages(20) == [15.0, 15.0]
+    assert state_of(*dead, sending(3, A)).ages(20) == [15.0, 15.0, 0.0]
+    assert state_of(*dead, begin(6), begin(7)).ages(20) == [15.0, 15.0]
+
+
+def test_what_settles_its_rows_later_does_not_hide_when_a_request_left() -> None:
+    """Else the rate of a third run would forget it."""
+    answered = request_line(3, 2).replace(TIME.encode(), at(6).encode())
+    dead = [begin(1), sending(1, A), sending(2, B), begin(5)]
+    assert state_of(*dead, sending(3, A, B), answered + updated(A, B)).ages(20) == [15.0, 15.0, 14.0015]
 
 
 def test_what_was_read_whole_is_told_by_the_last_run_of_the_main_job() -> None:

@@ -91,7 +91,10 @@ def _judge_again(evidence: Evidence, sent: Mapping[Activity, Sequence[bytes]]) -
 
 
 def _last_results(lines: Sequence[Line]) -> dict[Key, int]:
-    """Tell where the last result of each row stands that the main job wrote; a retry may send less of a row."""
+    """Tell where the last result of each row stands that the main job wrote: its place among the changes.
+
+    A retry takes no place of its own, and may send less of a row.
+    """
     last: dict[Key, int] = {}
     verb = ""
     for at, line in enumerate(lines):
@@ -156,16 +159,13 @@ def _overwrote(history: History, writer: Applied, updated: Record) -> bool:
     done = history.runs[writer.attempt.run - 1]
     if done.leg.verb != "retry":
         return False
-    firsts: dict[Key, int] = {}
-    for at, line in enumerate(Evidence(history, done).before.lines):
-        if line["type"] == "result":
-            firsts.setdefault(key_of(line), at)
+    places = _last_results(Evidence(history, done).before.lines)
     mine = [
         at
-        for row, at in firsts.items()
+        for row, at in places.items()
         if row[:2] == (writer.organization, writer.id) and _carries(writer.activity, history.written[row])
     ]
-    return bool(mine) and firsts.get(key(updated), -1) > mine[0]
+    return bool(mine) and places.get(key(updated), -1) > mine[0]
 
 
 def _was_reordered(history: History, place: Activity) -> bool:

@@ -145,16 +145,12 @@ def _judge_superseded(evidence: Evidence, result: Line) -> None:
     """Changes that came later have set all of its fields since."""
     row, written = key_of(result), evidence.history.written
     first: dict[Key, int] = {}
-    last: dict[Key, int] = {}
+    updated: dict[Key, int] = {}
     for at, line in enumerate(evidence.after.lines):
         if line["type"] == "result" and line["status"] != "invalid" and key_of(line)[:2] == row[:2]:
             first.setdefault(key_of(line), at)
-            last[key_of(line)] = at
-    later = {
-        name
-        for other, at in last.items()
-        if at > first[row] and "updated" in evidence.stands.statuses(other)
-        for name in written[other].fields
-    }
+            if line["status"] == "updated":
+                updated[key_of(line)] = at
+    later = {name for other, at in updated.items() if at > first[row] for name in written[other].fields}
     if not written[row].fields.keys() <= later:
         evidence.history.accuse(3, f"line {result['line']} {row[1]} is superseded, and later changes set only {later}")
