@@ -71,10 +71,18 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes of one organization that travel in one request: no id twice, in input order."""
+    """Changes of one organization that travel in one request: no id twice, in input order.
+
+    `ids`: those of the changes, in step; taken from them where they are not given.
+    """
 
     organization: str
     changes: Sequence[Change]
+    ids: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.ids:
+            object.__setattr__(self, "ids", [change.id for change in self.changes])
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +128,12 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Rows of one organization whose results are on disk."""
+    """Rows of one organization whose results are on disk. `ids`: of all of them."""
 
     organization: str
     updated: Sequence[Change]
     others: Sequence[tuple[Change, Status, RowError]]
+    ids: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,12 +82,11 @@ class Books:
             self._replace(change, Status.UPDATED)
         for change, status, error in settled.others:
             self._count(change, status, error)
-        self._release(settled.organization, [change.id for change in settled.updated])
-        self._release_others(settled)
+        self._release(settled.organization, settled.ids)
         self._say_if_all_failed(settled)
         self._check_failures()
         if self._observer is not None and self._observer.wants_outcomes:
-            self._observer.outcomes(_outcomes(settled))
+            self._observer.outcomes(_outcomes(settled.updated, settled.others))
 
     def invalid(self, rows: Sequence[Invalid]) -> None:
         """Count invalid records, which are on disk."""
@@ -114,9 +113,7 @@ class Books:
         for change in changes:
             self._replace(change, Status.SUPERSEDED)
         if self._observer is not None:
-            self._observer.outcomes(
-                _outcomes(Settled("", (), [(change, Status.SUPERSEDED, SUPERSEDED) for change in changes]))
-            )
+            self._observer.outcomes(_outcomes((), [(change, Status.SUPERSEDED, SUPERSEDED) for change in changes]))
 
     def outage_changed(self, since: float | None) -> None:
         """Say when nothing succeeds any more, and when that is over."""
@@ -139,10 +136,6 @@ class Books:
         self._tally.replace(status, Status(change.was))
         self._tally.forget(row_key(change.organization, change.id, change.check))
 
-    def _release_others(self, settled: Settled) -> None:
-        if settled.others:
-            self._release(settled.organization, [change.id for change, _, _ in settled.others])
-
     def _say_if_all_failed(self, settled: Settled) -> None:
         if not settled.updated and not settled.others:
             return
@@ -161,11 +154,11 @@ class Books:
             self._stop(TooManyFailures(f"{failed:,} rows have failed, more than --max-failures allows"))
 
 
-def _outcomes(settled: Settled) -> list[Outcome]:
+def _outcomes(updated: Sequence[Change], others: Sequence[tuple[Change, Status, RowError]]) -> list[Outcome]:
     outcomes = [
-        Outcome(change.line, change.input, change.organization, change.id, Status.UPDATED) for change in settled.updated
+        Outcome(change.line, change.input, change.organization, change.id, Status.UPDATED) for change in updated
     ]
     return outcomes + [
         Outcome(change.line, change.input, change.organization, change.id, status, error)
-        for change, status, error in settled.others
+        for change, status, error in others
     ]

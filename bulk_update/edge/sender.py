@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from bulk_update.errors import BulkUpdateError, CredentialsRefused, LedgerUnwritable, NotThisApi
 from bulk_update.model import Answer, Attempted, Batch, Change, Halted, RowError, Settled, Status
 from bulk_update.ports import Clock, Pacing, Passage, Recorder, Stopping, Supply, Transport, Witness
+from bulk_update.pure.answer_form import Judge
 from bulk_update.pure.ledger_lines import DOUBT, RequestLine, ResultWriter, encode_line, sending_line
 from bulk_update.pure.retrying import (
     POLICIES,
@@ -30,7 +31,7 @@ from bulk_update.pure.retrying import (
     parse_retry_after,
 )
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.wire import Judgement, encode_request, judge
+from bulk_update.pure.wire import Judgement, encode_request
 
 _PATIENCE_WITH_HALVES: Final = 2
 """Attempts of a part of a batch that has used up its own."""
@@ -141,6 +142,7 @@ class Sender:
         self._persistence = persistence
         self._health = health
         self.doubtful = set() if doubtful is None else doubtful
+        self._answers = Judge()
         self._numbers = itertools.count(first_request)
         self._held_up: Counter[str] = Counter()
         self._sick: set[str] = set()
@@ -178,7 +180,7 @@ class Sender:
     async def _see_through(self, exchange: _Exchange, part: _Part, delivery: _Delivery) -> list[_Part]:
         while True:
             outcome, seconds = await self._attempt(exchange)
-            judgement = _judge(outcome, part.batch)
+            judgement = self._judge(outcome, part.batch)
             line = self._attempted(exchange, judgement, seconds)
             self._heed(exchange, outcome, judgement)
             match self._next_step(exchange, judgement, part.patience):
@@ -200,6 +202,15 @@ class Sender:
                 case _:
                     await self._give_up(exchange, judgement, line)
                     return []
+
+    def _judge(self, outcome: Answer | Fault, batch: Batch) -> Judgement:
+        if isinstance(outcome, Fault):
+            return Judgement((), (), batch.changes, outcome.trouble, outcome.trouble.value, outcome.message)
+        judgement = self._answers.judge(outcome, batch)
+        if judgement.trouble in (Trouble.UNREADABLE, Trouble.WEB_PAGE):
+            # What came may be another request's answer; the next one over this connection would be, too.
+            outcome.close()
+        return judgement
 
     def _next_step(self, exchange: _Exchange, judgement: Judgement, patience: int) -> Step | None:
         """Decide what follows an attempt; None when it was answered."""
@@ -295,7 +306,7 @@ class Sender:
     async def _announce(self, exchange: _Exchange) -> None:
         """Record that the request goes out, before it does."""
         batch, clock = exchange.batch, self._means.clock
-        line = sending_line(exchange.number, clock.stamp(), batch.organization, batch.changes)
+        line = sending_line(exchange.number, clock.stamp(), batch)
         exchange.is_open = True
         await self._means.recorder.record(line)
 
@@ -358,7 +369,7 @@ class Sender:
             error = RowError(judgement.code, judgement.message, judgement.http)
             others += [(change, Status.UNKNOWN, error) for change in judgement.unanswered]
         exchange.doubtful = True  # should the ledger break now: what was answered is told nowhere
-        await self._record(replace(line, settled=not again), judgement.updated, others)
+        await self._record(exchange.batch, replace(line, settled=not again), judgement.updated, others)
         return again
 
     async def _give_up(self, exchange: _Exchange, judgement: Judgement, line: RequestLine) -> None:
@@ -371,23 +382,26 @@ class Sender:
             (change, status, self._with_doubt(change, error, is_doubtful=exchange.doubtful and is_refusal))
             for change in exchange.batch.changes
         ]
-        await self._record(replace(line, settled=True), (), others)
+        await self._record(exchange.batch, replace(line, settled=True), (), others)
 
     async def _record(
         self,
+        batch: Batch,
         line: RequestLine,
         updated: Sequence[Change],
         others: Sequence[tuple[Change, Status, RowError]],
     ) -> None:
-        results = self._means.results
-        lines = [encode_line(line), results.updated(line.organization_id, updated)]
+        results, ids = self._means.results, batch.ids
+        if len(updated) < len(ids):
+            ids = [change.id for change in (*updated, *(change for change, _, _ in others))]
+        lines = [encode_line(line), results.updated(batch.organization, updated)]
         lines += [results.result(change, status, error) for change, status, error in others]
         # What is on disk is counted, also when the run is left at this very moment.
         with anyio.CancelScope(shield=True):
             await self._means.recorder.record(b"".join(lines))
         if self.doubtful:
             self.doubtful.difference_update(_keys(updated), (_key(change) for change, _, _ in others))
-        self._means.witness.settled(Settled(line.organization_id, updated, others))
+        self._means.witness.settled(Settled(batch.organization, updated, others, ids))
 
     def _with_doubt(self, change: Change, error: RowError, *, is_doubtful: bool) -> RowError:
         """Say of a refusal when an earlier request may have been applied: a clean refusal would be a lie."""
@@ -461,16 +475,6 @@ def _key(change: Change) -> int:
 
 def _keys(changes: Sequence[Change]) -> set[int]:
     return {_key(change) for change in changes}
-
-
-def _judge(outcome: Answer | Fault, batch: Batch) -> Judgement:
-    if isinstance(outcome, Fault):
-        return Judgement((), (), batch.changes, outcome.trouble, outcome.trouble.value, outcome.message)
-    judgement = judge(outcome, batch)
-    if judgement.trouble in (Trouble.UNREADABLE, Trouble.WEB_PAGE):
-        # What came may be another request's answer; the next one over this connection would be, too.
-        outcome.close()
-    return judgement
 
 
 def _reason(judgement: Judgement) -> BulkUpdateError:

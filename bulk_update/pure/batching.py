@@ -165,7 +165,7 @@ class Batcher:
             ids = group.fresh_ids()
             if ids is None:
                 self._held += group.hold_back()
-                ids = {change.id for change in group.waiting}
+                ids = [change.id for change in group.waiting]
             is_full = len(group.waiting) >= limits.count or group.size > group.most
             if not group.waiting or not (is_full or early or group.chunks):
                 break

@@ -137,16 +137,17 @@ class Group:
             self.recent = None
         return used
 
-    def fresh_ids(self) -> set[str] | None:
+    def fresh_ids(self) -> list[str] | None:
         """Give the ids of the waiting rows in memory; None if one is behind an earlier change of its id."""
-        ids = {change.id for change in self.waiting}
-        if len(ids) < len(self.waiting):
+        order = [change.id for change in self.waiting]
+        ids = set(order)
+        if len(ids) < len(order):
             return None
         if self.under_way and not ids.isdisjoint(self.under_way):
             return None
         if self.held and not ids.isdisjoint(self.held):
             return None
-        return ids
+        return order
 
     def hold_back(self) -> int:
         """Hold the rows behind an earlier change of their id; return the bytes of memory they take."""
@@ -181,22 +182,22 @@ class Group:
         self.size += sum(len(change.activity) + 1 for change in freed)
         return sum(map(row_cost, freed))
 
-    def cut(self, limits: Limits, ids: set[str]) -> Batch:
+    def cut(self, limits: Limits, ids: list[str]) -> Batch:
         """Take the first waiting rows that fit in one request; at least one. `ids`: of all waiting rows."""
         rows = self.waiting
         if len(rows) > limits.count or self.chunks or self.size > self.most:
             kept = self._fitting(limits)
             rows, self.waiting = rows[:kept], rows[kept:]
-            ids = {change.id for change in rows}
+            ids = ids[:kept]
             self.size -= sum(len(change.activity) + 1 for change in rows)
         else:
             self.waiting = []
             self.size = 0
         if self.under_way:
-            self.under_way |= ids
+            self.under_way.update(ids)
         else:
-            self.under_way = ids
-        return Batch(self.organization, rows)
+            self.under_way = set(ids)
+        return Batch(self.organization, rows, ids)
 
     def _fitting(self, limits: Limits) -> int:
         size = 0

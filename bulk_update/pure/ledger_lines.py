@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from bulk_update.model import Change, Invalid, RowError, Status
+from bulk_update.model import Batch, Change, Invalid, RowError, Status
 
 FORMAT: Final = 1
 """Version of the format, in `run` lines."""
@@ -61,7 +61,7 @@ class SendingLine(msgspec.Struct, tag_field="type", tag="sending", rename="camel
     organization_id: str
     time: str
     lines: list[int]
-    ids: list[str]
+    ids: Sequence[str]
     checks: list[int]
     fields: list[int]
 
@@ -145,14 +145,15 @@ def encode_line(line: Line) -> bytes:
     return _encode(line) + b"\n"
 
 
-def sending_line(request: int, time: str, organization: str, changes: Sequence[Change]) -> bytes:
+def sending_line(request: int, time: str, batch: Batch) -> bytes:
     """Write that a request with these changes is about to go out."""
+    changes = batch.changes
     line = SendingLine(
         request,
-        organization,
+        batch.organization,
         time,
         [change.line for change in changes],
-        [change.id for change in changes],
+        batch.ids,
         [change.check for change in changes],
         [change.fields for change in changes],
     )

@@ -35,7 +35,14 @@ class Desk:
 
     def settle(self, updated: Sequence[Change], failed: Sequence[Change] = ()) -> None:
         self.tally.read += sum(not one.was for one in (*updated, *failed))
-        self.books.settled(Settled("org-1", updated, [(one, Status.FAILED, REFUSED) for one in failed]))
+        self.books.settled(
+            Settled(
+                "org-1",
+                updated,
+                [(one, Status.FAILED, REFUSED) for one in failed],
+                [one.id for one in (*updated, *failed)],
+            )
+        )
 
 
 def test_rows_are_counted_by_what_became_of_them() -> None:

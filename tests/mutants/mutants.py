@@ -124,8 +124,8 @@ MUTANTS: Final = (
         [
             Edit(
                 "bulk_update.pure.group",
-                "            self.under_way |= ids\n        else:\n            self.under_way = ids\n",
-                "            self.under_way |= ids\n        else:\n            self.under_way = set()\n",
+                "            self.under_way.update(ids)\n        else:\n            self.under_way = set(ids)\n",
+                "            self.under_way.update(ids)\n        else:\n            self.under_way = set()\n",
             )
         ],
     ),

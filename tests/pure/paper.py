@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bulk_update.model import Change, Invalid, RowError, Status
+from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import (
@@ -168,7 +168,7 @@ class Paper:
         number = self.state.last_request
         for change in admitted.changes:
             number += 1
-            self._append(sending_line(number, TIME, change.organization, [change]))
+            self._append(sending_line(number, TIME, Batch(change.organization, [change])))
             self._step()
             self.seen.append(change)
             word = verdict(change)

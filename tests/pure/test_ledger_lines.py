@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_update.model import Change, Invalid, RowError, Status
+from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.ledger_lines import (
     Append,
     CutLine,
@@ -109,7 +109,7 @@ def test_numbers_in_a_change_stand_in_the_ledger_as_they_stood_in_the_input() ->
 
 
 def test_what_is_about_to_go_out_is_told_row_by_row() -> None:
-    line = decode_line(sending_line(5, TIME, "org-1", [CHANGE, CHANGE])[:-1])
+    line = decode_line(sending_line(5, TIME, Batch("org-1", [CHANGE, CHANGE]))[:-1])
     assert line == SendingLine(5, "org-1", TIME, [17, 17], ['a"\n'] * 2, [0x5E0F1C] * 2, [33] * 2)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bulk_update.model import Change, Status
+from bulk_update.model import Batch, Change, Status
 from bulk_update.pure.ledger_lines import (
     CutLine,
     Damage,
@@ -50,7 +50,7 @@ def state_of(*appends: bytes) -> LedgerState:
 
 
 def sending(number: int, *changes: Change) -> bytes:
-    return sending_line(number, TIME, "org", changes)
+    return sending_line(number, TIME, Batch("org", changes))
 
 
 def updated(*changes: Change) -> bytes:

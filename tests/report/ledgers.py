@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from bulk_update.model import Change, Invalid, RowError, Status
+from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.ledger_lines import (
     FORMAT,
     EndLine,
@@ -76,7 +76,7 @@ class LedgerMaker:
 
     def sending(self, request: int, at: float, changes: Sequence[Change]) -> None:
         """Note that a request goes out."""
-        self.line(sending_line(request, stamp(at), changes[0].organization, changes))
+        self.line(sending_line(request, stamp(at), Batch(changes[0].organization, changes)))
 
     def attempt(
         self,
