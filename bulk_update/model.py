@@ -92,7 +92,6 @@ class Answer:
     status: int
     body: bytes
     retry_after: str | None = None
-    content_type: str = ""
     close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
 

@@ -9,7 +9,6 @@ import contextlib
 import select
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,6 +16,9 @@ import aiohttp
 import anyio
 import anyio.to_thread
 from aiohttp.connector import Connection
+from aiohttp.http import HttpProcessingError, RawResponseMessage
+from aiohttp.streams import StreamReader
+from yarl import URL
 
 from bulk_update.errors import BulkUpdateError
 from bulk_update.model import Answer
@@ -39,6 +41,9 @@ _STRUCK_OUT: Final = "[secret]"
 
 _PATH: Final = "/v2/activities/update"
 
+_INTERIM: Final = frozenset(range(100, 200)) - {101}
+"""Statuses after which the answer itself is still to come."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
@@ -58,13 +63,12 @@ class Target:
 
 
 class _Departure:
-    """One attempt: whether its bytes may have left, over which connection, and until when it may take."""
+    """One attempt: whether its bytes may have left, and until when it may take."""
 
     def __init__(self, leave: Callable[[], Awaitable[None]], timeout: float) -> None:
         self._leave = leave
         self._timeout = timeout
         self.has_left = False
-        self.close: Callable[[], None] = lambda: None
         self.scope = anyio.CancelScope(deadline=anyio.current_time() + timeout)
 
     async def leave(self) -> None:
@@ -74,31 +78,14 @@ class _Departure:
         self.scope.deadline = anyio.current_time() + self._timeout
 
 
-_departure: ContextVar[_Departure] = ContextVar("departure")
-
-
 class _Soiled(Exception):
     """Something came over a pooled connection while nothing was asked: it would pass for the next answer."""
 
 
-class _Request(aiohttp.ClientRequest):
-    """A request that waits for its turn when it has its connection, right before its bytes leave."""
-
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
-        """Send the request. `_Soiled` when what is read next from the connection would not be its answer."""
-        departure = _departure.get()
-        _clean_transport(conn)
-        await departure.leave()
-        await _take_in(conn)
-        departure.close = _clean_transport(conn).close
-        departure.has_left = True
-        return await super().send(conn)
-
-
-async def _take_in(conn: Connection) -> None:
+async def _take_in(connection: Connection) -> None:
     """Let the event loop read what the socket holds: when it is behind, bytes may lie there unread."""
     for _ in range(_TURNS):
-        if conn.transport is None or conn.transport.is_closing() or not _is_readable(conn.transport):
+        if connection.transport is None or connection.transport.is_closing() or not _is_readable(connection.transport):
             return
         await asyncio.sleep(0)
 
@@ -109,32 +96,37 @@ def _is_readable(transport: asyncio.Transport) -> bool:
     return bool(poll.poll(0))
 
 
-def _clean_transport(conn: Connection) -> asyncio.Transport:
+def _clean_transport(connection: Connection) -> asyncio.Transport:
     """Give the transport over which nothing has come that was not asked for. `_Soiled` when there is none."""
-    if conn.protocol is None or conn.protocol.should_close or conn.transport is None:
+    if connection.protocol is None or connection.protocol.should_close or connection.transport is None:
         raise _Soiled
-    return conn.transport
+    return connection.transport
 
 
 class HttpTransport:
-    """Post to one API over a pool of connections. Make it with `open_transport`."""
+    """Post to one API over a pool of connections. Make it with `open_transport`.
 
-    def __init__(self, session: aiohttp.ClientSession, target: Target, timeout: float) -> None:
-        self._session = session
+    aiohttp makes the connections, keeps them, and reads what comes. Its session is left out: an attempt that
+    waits for its turn needs the connection before, and the moment when its bytes leave.
+    """
+
+    def __init__(self, connector: aiohttp.BaseConnector, target: Target, timeout: float) -> None:
+        self._connector = connector
         self._target = target
         self._credentials = target.credentials
-        self._url = target.base_url.rstrip("/") + _PATH
         self._timeout = timeout
+        self._connecting = aiohttp.ClientTimeout(total=None, sock_connect=timeout)
+        self._request = self._address()
+        self._head = _head(self._request)
         self._renewed_at = float("-inf")
 
     async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
         """Send a body and read its answer."""
         departure = _Departure(leave, self._timeout)
-        _departure.set(departure)
         try:
             with departure.scope:
                 return self._without_secrets(await self._post(body, departure))
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+        except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             return self._without_secrets(_fault(error, has_left=departure.has_left))
         if departure.has_left:
             return Fault(Trouble.TIMEOUT, f"no answer within {self._timeout:g} s")
@@ -142,12 +134,32 @@ class HttpTransport:
 
     async def _post(self, body: bytes, departure: _Departure) -> Answer | Fault:
         for _ in range(_CONNECTIONS):
-            with contextlib.suppress(_Soiled):
-                async with self._session.post(
-                    self._url, data=body, headers=self._secrets(), allow_redirects=False
-                ) as response:
-                    return await _read(response, departure.close)
+            connection = await self._connector.connect(self._request, [], self._connecting)
+            try:
+                outcome = await self._exchange(connection, body, departure)
+                connection.release()  # into the pool, if it is fit for it
+            except _Soiled:
+                continue
+            finally:
+                connection.close()
+            return outcome
         return Fault(Trouble.UNREACHED, "connections close, or bring bytes, before a request has left")
+
+    async def _exchange(self, connection: Connection, body: bytes, departure: _Departure) -> Answer | Fault:
+        """Send a request over a connection and read what comes. `_Soiled` when that would not be its answer."""
+        _clean_transport(connection)
+        await departure.leave()
+        await _take_in(connection)
+        transport = _clean_transport(connection)
+        protocol = connection.protocol
+        assert protocol is not None
+        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+        departure.has_left = True
+        transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (self._head, len(body), body))
+        message, payload = await protocol.read()
+        while message.code in _INTERIM:
+            message, payload = await protocol.read()
+        return await _read(message, payload, transport.close)
 
     async def renew(self, left: float) -> bool:
         """Read the credentials again, after those were refused that a request left with at loop time `left`.
@@ -165,6 +177,8 @@ class HttpTransport:
         if credentials == self._credentials:
             return False
         self._credentials = credentials
+        self._request = self._address()
+        self._head = _head(self._request)
         self._renewed_at = anyio.current_time()
         return True
 
@@ -180,11 +194,18 @@ class HttpTransport:
                 outcome = replace(outcome, body=body)
         return outcome
 
-    def _secrets(self) -> dict[str, str]:
-        return {
+    def _address(self) -> aiohttp.ClientRequest:
+        """Make the request that every attempt is: what it asks for, and with which credentials."""
+        headers = {
+            "content-type": "application/json",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": f"bulk-update/{VERSION}",
             "x-velt-api-key": self._credentials.api_key,
             "x-velt-auth-token": self._credentials.auth_token,
         }
+        url = URL(self._target.base_url.rstrip("/") + _PATH)
+        return aiohttp.ClientRequest("POST", url, headers=headers, loop=asyncio.get_running_loop())
 
 
 @contextlib.asynccontextmanager
@@ -194,40 +215,30 @@ async def open_transport(target: Target, timeout: float) -> AsyncIterator[HttpTr
     The number of connections is bounded by the senders, not by the pool: a full pool would make requests
     wait in it after they have got their token.
     """
-    headers = {
-        "content-type": "application/json",
-        "accept": "application/json",
-        "accept-encoding": "identity",
-        "user-agent": f"bulk-update/{VERSION}",
-    }
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),
-        headers=headers,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout),
-        auto_decompress=False,
-        request_class=_Request,
-    ) as session:
-        yield HttpTransport(session, target, timeout)
+    async with aiohttp.TCPConnector(limit=0, ttl_dns_cache=60) as connector:
+        yield HttpTransport(connector, target, timeout)
 
 
-async def _read(response: aiohttp.ClientResponse, close: Callable[[], None]) -> Answer | Fault:
+def _head(request: aiohttp.ClientRequest) -> bytes:
+    """Write the head of a request, but for the length of its body. ValueError for a header that is several lines."""
+    lines = [f"POST {request.url.raw_path_qs} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() != "content-length"]
+    for line in lines:
+        if not line.isprintable():
+            raise ValueError(f"{line.partition(':')[0]} holds a character that no header may hold")
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+async def _read(message: RawResponseMessage, payload: StreamReader, close: Callable[[], None]) -> Answer | Fault:
     body = bytearray()
-    async for piece in response.content.iter_any():
+    async for piece in payload.iter_any():
         body += piece
         if len(body) > MAX_ANSWER:
-            response.close()
             return Fault(Trouble.UNREADABLE, f"an answer of more than {MAX_ANSWER:,} bytes")
-    encoding = response.headers.get("content-encoding", "identity")
+    encoding = message.headers.get("content-encoding", "identity")
     if encoding.lower() not in ("identity", ""):
         return Fault(Trouble.UNREADABLE, f"an answer in the encoding {encoding[:20]!r}, which was not asked for")
-    return Answer(
-        response.status,
-        bytes(body),
-        response.headers.get("retry-after"),
-        response.content_type,
-        close,
-    )
+    return Answer(message.code, bytes(body), message.headers.get("retry-after"), close)
 
 
 def _fault(error: Exception, *, has_left: bool) -> Fault:
@@ -235,8 +246,7 @@ def _fault(error: Exception, *, has_left: bool) -> Fault:
     message = _words(error)
     if not has_left:
         return Fault(Trouble.UNREACHED, message)
-    # aiohttp makes such an error itself, with the status 400, of a head that it cannot read.
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, HttpProcessingError):
         return Fault(Trouble.UNREADABLE, message)
     if isinstance(error, TimeoutError):
         return Fault(Trouble.TIMEOUT, message)
@@ -249,7 +259,7 @@ def _words(error: Exception) -> str:
         return f"{name}: the server's certificate was not accepted"
     if isinstance(error, ssl.SSLError):
         return f"{name}: no TLS connection came about; is https right for this host and port?"
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, HttpProcessingError):
         return f"{name}: {' '.join(error.message.split())[:120]}"
     if isinstance(error, OSError) and error.strerror:
         return f"{name}: {error.strerror[:120]}"

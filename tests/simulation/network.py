@@ -106,7 +106,7 @@ class SimulatedTransport:
         self._world.tell(f"#{attempt.number}: {reply.status} {attempt.outcome}")
         connection.is_closed = False
         self._idle.append(connection)
-        return Answer(reply.status, reply.body, reply.retry_after, "application/json", lambda: self._close(connection))
+        return Answer(reply.status, reply.body, reply.retry_after, lambda: self._close(connection))
 
     def _close(self, connection: _Connection) -> None:
         if connection in self._idle:
