@@ -41,7 +41,10 @@ ENVELOPE: Final = len(b'{"data":{"organizationId":,"activities":[]}}')
 """Bytes of a request body around the organization and the activities."""
 
 _SHOWN: Final = 40
-_SHORTEST_REPEAT: Final = len(b'"id":"",')
+_SHORTEST_WITH_REPEAT: Final = len(b'"organizationId":"",') + len(b'"id":"",')
+"""Bytes by which a record with a repeated key is longer, at least, than its content."""
+
+_SHORTEST_TOO_DEEP: Final = 2 * MAX_NESTING
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
@@ -74,6 +77,7 @@ _decode_changes: Final = msgspec.json.Decoder(dict[str, _FromTo]).decode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _decode_string: Final = msgspec.json.Decoder(str).decode
 _encode: Final = msgspec.json.Encoder().encode
+_crc32: Final = zlib.crc32
 
 _EXPECTED: Final = {
     "organizationId": "a non-empty string",
@@ -122,16 +126,21 @@ class ActivityReader:
             activity = _encode(decoded)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
             return self._read_slowly(record, line, source)
+        size, rest = len(record), len(activity) + len(organization)
         if (
-            _may_repeat(record, organization, activity)
-            or (len(record) >= 2 * MAX_NESTING and record.count(b"{") + record.count(b"[") > MAX_NESTING)
-            or len(activity) + 6 * len(organization) + 2 + ENVELOPE > self._max_body
+            (size - rest >= _SHORTEST_WITH_REPEAT and _may_repeat(record, organization, activity))
+            or (size >= _SHORTEST_TOO_DEEP and record.count(b"{") + record.count(b"[") > MAX_NESTING)
+            or rest + 5 * len(organization) + 2 + ENVELOPE > self._max_body
         ) and (refusal := self._refuse(record, organization, activity)):
             return _invalid(record, line, source, refusal)
+        shared = self._organizations.get(organization) or self._share(organization)
+        return Change(shared, identifier, line, source, _crc32(activity), fields, activity)
+
+    def _share(self, organization: str) -> str:
+        """Keep the name of an organization for the rows to come."""
         if len(self._organizations) >= MAX_SHARED:
             self._organizations.clear()
-        organization = self._organizations.setdefault(organization, organization)
-        return Change(organization, identifier, line, source, zlib.crc32(activity), fields, activity)
+        return self._organizations.setdefault(organization, organization)
 
     def _refuse(self, record: bytes, organization: str, activity: bytes) -> _Refusal | None:
         try:
@@ -176,30 +185,28 @@ def invalid_record(record: bytes, line: int, source: int, code: str, message: st
 def _may_repeat(record: bytes, organization: str, activity: bytes) -> bool:
     """Tell whether a record may name a key twice; False only when it cannot.
 
-    What a record is longer than its own content is white space, escapes or repeated keys. A repeated key has
-    two quotes that its content has not; only a quote that is written as an escape could hide that.
+    A repeated key has two quotes that its content has not; only a quote that is written as an escape could hide
+    that.
     """
-    if len(record) - len(activity) - len(organization) - 20 < _SHORTEST_REPEAT:
-        return False
     quotes = activity.count(b'"') + organization.count('"') + 4
-    return record.count(b'"') != quotes or b"\\u0022" in record
+    return record.count(b'"') != quotes or (b"\\" in record and b"\\u0022" in record)
 
 
-def _check_changes(changes: Raw) -> None:
+def _check_sides(changes: Raw) -> None:
     """Check that each field's change is an object with from or to, or both. ValueError if one is not."""
-    try:
-        _decode_both(changes)
-    except ValueError:
-        for change in _decode_changes(changes).values():
-            if change.before is UNSET and change.to is UNSET:
-                raise ValueError from None
+    for change in _decode_changes(changes).values():
+        if change.before is UNSET and change.to is UNSET:
+            raise ValueError
 
 
 def _fields_set(record: _Record) -> int:
     """Check the type of each value that is there; tell which are, as a bit mask. ValueError if one is off."""
     fields = 0
     if record.changes is not UNSET:
-        _check_changes(record.changes)
+        try:
+            _decode_both(record.changes)
+        except ValueError:
+            _check_sides(record.changes)
         fields = 1
     if record.entity_data is not UNSET:
         fields |= 2
