@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, Outcome, RowError, Settled, Status
 from bulk_update.pure.ledger_lines import SUPERSEDED
+from bulk_update.pure.retrying import Trouble, is_answer
 from bulk_update.pure.settled import row_key
 from bulk_update.pure.tally import Tally
 
@@ -70,7 +71,8 @@ class Books:
     def attempted(self, attempt: Attempted) -> None:
         """Count an attempt."""
         self.attempts += 1
-        self.answered += attempt.http is not None
+        trouble = None if attempt.trouble is None else Trouble(attempt.trouble)
+        self.answered += is_answer(trouble, attempt.activities)
         self.retries += attempt.trouble is not None
 
     def settled(self, settled: Settled) -> None:

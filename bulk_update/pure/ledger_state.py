@@ -19,6 +19,7 @@ from bulk_update.pure.ledger_lines import (
     decode_line,
     encode_line,
 )
+from bulk_update.pure.retrying import is_answer, trouble_of_error
 from bulk_update.pure.settled import SettledRows, row_key
 from bulk_update.pure.tally import Tally
 
@@ -160,8 +161,15 @@ class LedgerState:
                 self._carriers[key].remove(line.request)
                 if not self._carriers[key]:
                     del self._carriers[key]
-        if line.http is not None:
-            self.requests += 1
+        self.requests += is_answered(line)
+
+
+def is_answered(line: RequestLine) -> bool:
+    """Tell whether an attempt brought its request's answer."""
+    if not line.attempt or line.http is None:
+        return False
+    error = line.error
+    return error is None or is_answer(trouble_of_error(error.code, line.http, error.message), line.activities)
 
 
 def _epoch(stamp: str) -> float:

@@ -121,6 +121,8 @@ _BY_HTTP: Final[dict[int, Trouble]] = {
 }
 """Answers without a google.rpc status come from what stands before the API."""
 
+_TROUBLES: Final = frozenset(Trouble)
+
 _CREDENTIAL_WORDS: Final = re.compile(
     r"\b(invalid|missing|expired|unknown|wrong|no)\b.{0,20}\b(api[ -]?key|auth[ -]?token)"
     r"|\b(api[ -]?key|auth[ -]?token)\b.{0,20}\b(required|invalid|missing|expired|not)\b",
@@ -145,6 +147,24 @@ def trouble_of_status(status: str, http: int, message: str) -> Trouble:
     if 400 <= http < 500:
         return Trouble.REFUSED
     return Trouble.SERVER_ERROR if http >= 500 else Trouble.UNREADABLE
+
+
+def trouble_of_error(code: str, http: int | None, message: str) -> Trouble:
+    """Find the trouble behind the error of a `request` line: its code is a google.rpc status, or the trouble's name."""
+    if code in _TROUBLES:
+        return Trouble(code)
+    return Trouble.UNANSWERED if http is None else trouble_of_status(code, http, message)
+
+
+def is_answer(trouble: Trouble | None, activities: int) -> bool:
+    """Tell whether an attempt brought its request's answer: verdicts, or a refusal that is final for its rows.
+
+    What is tried again was not answered; what is split is answered in its parts.
+    """
+    if trouble is None:
+        return True
+    step = POLICIES[trouble].step
+    return step is Step.FAIL or (step is Step.SPLIT and activities == 1)
 
 
 class Chance(Protocol):

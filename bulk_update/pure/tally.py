@@ -97,8 +97,9 @@ class Tally:
 class Summary:
     """What happened, true of the whole ledger (DESIGN section 2.4).
 
-    `rows` = `updated` + `failed` + `invalid` + `unknown` + `superseded` + `unsent`. `requests`: batches
-    that were answered. `attempts`: HTTP attempts. `seconds`: of all runs on this ledger together.
+    `rows` = `updated` + `failed` + `invalid` + `unknown` + `superseded` + `unsent`. `requests`: those
+    that were answered, with verdicts or a refusal that was final. `attempts`: HTTP attempts. `seconds`: of all runs
+    on this ledger together.
     `complete`: the input was read to its end. `in_doubt`: of the unsent, rows that were on their way when
     a run ended, so that they may have been applied. `absent`: results of rows that the input no longer has.
     `skipped`: rows that had their result before this run. `run_seconds`, `retries`, `pushbacks`: of this run

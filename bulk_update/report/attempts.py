@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from bulk_update.pure.ledger_lines import RequestLine
-from bulk_update.pure.retrying import Trouble, trouble_of_status
+from bulk_update.pure.retrying import Trouble, trouble_of_error
 
 
 class AttemptOutcome(StrEnum):
@@ -26,17 +26,16 @@ OUTCOMES: Final = tuple(AttemptOutcome)
 ORDER: Final = {outcome: place for place, outcome in enumerate(OUTCOMES)}
 
 _BY_TROUBLE: Final = {
-    "refused": AttemptOutcome.REFUSED,
-    "no_such_place": AttemptOutcome.REFUSED,
-    "too_large": AttemptOutcome.REFUSED,
-    "credentials": AttemptOutcome.REFUSED,
-    "not_this_api": AttemptOutcome.REFUSED,
-    "throttled": AttemptOutcome.THROTTLED,
-    "unanswered": AttemptOutcome.NO_ANSWER,
-    "timeout": AttemptOutcome.NO_ANSWER,
-    "unreached": AttemptOutcome.NO_ANSWER,
+    Trouble.REFUSED: AttemptOutcome.REFUSED,
+    Trouble.NO_SUCH_PLACE: AttemptOutcome.REFUSED,
+    Trouble.TOO_LARGE: AttemptOutcome.REFUSED,
+    Trouble.CREDENTIALS: AttemptOutcome.REFUSED,
+    Trouble.NOT_THIS_API: AttemptOutcome.REFUSED,
+    Trouble.THROTTLED: AttemptOutcome.THROTTLED,
+    Trouble.UNANSWERED: AttemptOutcome.NO_ANSWER,
+    Trouble.TIMEOUT: AttemptOutcome.NO_ANSWER,
+    Trouble.UNREACHED: AttemptOutcome.NO_ANSWER,
 }
-_KNOWN: Final = frozenset(Trouble)
 
 
 def outcome_of(line: RequestLine) -> AttemptOutcome | None:
@@ -45,9 +44,5 @@ def outcome_of(line: RequestLine) -> AttemptOutcome | None:
         return None
     if line.error is None:
         return AttemptOutcome.VERDICTS if line.http is not None else AttemptOutcome.NO_ANSWER
-    code = line.error.code
-    if code not in _KNOWN:
-        if line.http is None:
-            return AttemptOutcome.NO_ANSWER
-        code = trouble_of_status(code, line.http, line.error.message)
-    return _BY_TROUBLE.get(code, AttemptOutcome.SERVER_ERROR)
+    trouble = trouble_of_error(line.error.code, line.http, line.error.message)
+    return _BY_TROUBLE.get(trouble, AttemptOutcome.SERVER_ERROR)

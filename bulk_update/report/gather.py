@@ -9,6 +9,7 @@ from typing import Final, cast
 
 from bulk_update.model import RowError, Status
 from bulk_update.pure.ledger_lines import Append, CutLine, EndLine, Line, RequestLine, ResultLine, RunLine, SendingLine
+from bulk_update.pure.ledger_state import is_answered
 from bulk_update.report.attempts import OUTCOMES, AttemptOutcome, outcome_of
 from bulk_update.report.data import ReportData, SlowAttempt
 from bulk_update.report.doubts import Doubts
@@ -150,7 +151,7 @@ class Gathering:
         run = self._runs[-1]
         run.hear(line.time)
         self._outcomes[outcome] += 1
-        self._requests += line.http is not None
+        self._requests += is_answered(line)
         self._retries += line.attempt > 1
         self._organizations.attempt(line.organization_id)
         if outcome is AttemptOutcome.VERDICTS:

@@ -126,7 +126,7 @@ def tiles_section(data: ReportData) -> Markup:
     pace = data.rows / data.at_work if data.at_work else 0.0
     tiles = [
         ("Time at work", figures.duration(data.at_work), f"{figures.rate(pace)} rows a second" if pace else ""),
-        ("Attempts", f"{data.attempts:,}", f"{data.requests:,} got an HTTP answer"),
+        ("Attempts", f"{data.attempts:,}", f"{figures.count(data.requests, 'request')} answered"),
         ("Retries", f"{data.retries:,}", f"{throttled:,} attempts throttled" if throttled else "none throttled"),
         ("Median latency", figures.latency(latency.p50), f"99 %: {figures.latency(latency.p99)}"),
     ]

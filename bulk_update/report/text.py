@@ -56,7 +56,7 @@ def _rows(data: ReportData) -> list[str]:
 
 def _requests(data: ReportData, *, is_unicode: bool) -> list[str]:
     retries = f", {data.retries:,} of them retries" if data.retries else ""
-    effort = f"{figures.count(data.requests, 'HTTP answer')}, {figures.count(data.attempts, 'attempt')}{retries}"
+    effort = f"{data.requests:,} answered, {figures.count(data.attempts, 'attempt')}{retries}"
     lines = [f"requests: {effort}, in {figures.duration(data.at_work)}"]
     if not data.attempts:
         return lines

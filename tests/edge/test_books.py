@@ -131,7 +131,29 @@ def test_attempts_answers_and_retries_are_counted_apart() -> None:
     desk = Desk()
     for http, trouble in ((200, None), (503, "unavailable"), (None, "timeout")):
         desk.books.attempted(Attempted("org-1", 3, 0.1, http, trouble))
-    assert (desk.books.attempts, desk.books.answered, desk.books.retries) == (3, 2, 2)
+    assert (desk.books.attempts, desk.books.answered, desk.books.retries) == (3, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "activities", "is_answer"),
+    [
+        (None, 3, True),
+        ("refused", 1, True),
+        ("refused", 3, False),  # halved: its parts are answered
+        ("too_large", 1, True),
+        ("no_such_place", 3, True),
+        ("credentials", 1, False),
+        ("throttled", 1, False),
+        ("server_error", 1, False),
+        ("web_page", 1, False),
+    ],
+)
+def test_an_answer_is_one_that_tells_what_became_of_the_rows(
+    trouble: str | None, activities: int, is_answer: bool
+) -> None:
+    desk = Desk()
+    desk.books.attempted(Attempted("org-1", activities, 0.1, 200, trouble))
+    assert desk.books.answered == is_answer
 
 
 LIMITS = [

@@ -5,11 +5,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bulk_update.model import Batch, Change, Status
+from bulk_update.model import Batch, Change, RowError, Status
 from bulk_update.pure.ledger_lines import (
+    Append,
     CutLine,
     Damage,
     EndLine,
+    RequestLine,
     ResultWriter,
     Seal,
     SealedReader,
@@ -279,3 +281,30 @@ def test_a_ledger_of_format_1_is_read_for_good() -> None:
     assert state.complete
     assert (state.settled.runs, state.last_request, state.requests, state.attempts) == (3, 10, 9, 9)
     assert state.doubtful_keys() == set()
+
+
+# --------------------------------------------------------------------------------------- requests
+
+
+@pytest.mark.parametrize(
+    ("http", "error", "activities", "is_counted"),
+    [
+        (200, None, 3, True),
+        (400, RowError("INVALID_ARGUMENT", "changes: expected an object"), 1, True),
+        (400, RowError("INVALID_ARGUMENT", "changes: expected an object"), 3, False),
+        (400, RowError("INVALID_ARGUMENT", "Invalid auth token"), 1, False),
+        (404, RowError("NOT_FOUND", "no such organization"), 3, True),
+        (422, RowError("refused", "HTTP 422"), 1, True),
+        (429, RowError("RESOURCE_EXHAUSTED", "slow down"), 1, False),
+        (503, RowError("unavailable", "HTTP 503"), 1, False),
+        (503, RowError("A_STATUS_OF_TOMORROW", "no"), 1, False),
+        (None, RowError("timeout", "no answer within 30 s"), 1, False),
+    ],
+)
+def test_requests_are_those_whose_answer_told_what_became_of_their_rows(
+    http: int | None, error: RowError | None, activities: int, is_counted: bool
+) -> None:
+    line = RequestLine(1, "org-1", activities, 1, 1.0, "2026-11-23T05:23:20.476Z", http, error, settled=True)
+    state = LedgerState()
+    state.fold(Append(1, encode_line(line), 0))
+    assert (state.requests, state.attempts) == (is_counted, 1)

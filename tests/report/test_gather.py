@@ -116,7 +116,7 @@ def test_attempts_are_told_by_outcome_and_the_slowest_by_name() -> None:
     data = gather(b"".join(appends))
     assert data.outcomes[AttemptOutcome.THROTTLED] == data.outcomes[AttemptOutcome.NO_ANSWER] == 1
     assert data.outcomes[AttemptOutcome.VERDICTS] == data.latency.attempts == 1
-    assert (data.attempts, data.requests, data.retries) == (3, 2, 2)
+    assert (data.attempts, data.requests, data.retries) == (3, 1, 2)
     assert [attempt.milliseconds for attempt in data.slowest] == [30_000.0, 200.0, 80.0]
     assert (data.slowest[0].code, data.slowest[0].ended) == ("timeout", BEGAN + 31.0)
 

@@ -2,6 +2,7 @@
 
 import itertools
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any, Final
@@ -98,13 +99,22 @@ def _judge_end_line(evidence: Evidence, summary: dict[str, Any]) -> None:
     elif ends[0]["summary"] != summary or ends[0]["exit"] != summary["exit"]:
         accuse(2, f"the end line tells {ends[0]}, the run {summary}")
     requests = [line for line in evidence.after.of("request") if line["attempt"]]
-    answered = sum("http" in line for line in requests)
+    answered = sum(itertools.starmap(_is_answer, pairwise(evidence.after.lines)))
     if (summary["attempts"], summary["requests"]) != (len(requests), answered):
         accuse(
             2,
             f"{len(requests)} attempts and {answered} answers are in the ledger, "
             f"told are {summary['attempts']} and {summary['requests']}",
         )
+
+
+def _is_answer(line: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether an attempt brought verdicts, or a refusal that stands in the result right behind it."""
+    if line["type"] != "request" or "http" not in line or not line["attempt"]:
+        return False
+    error = line.get("error")
+    is_final = after["type"] == "result" and after.get("error", {}).get("code") == (error or {}).get("code")
+    return error is None or (is_final and 400 <= line["http"] < 500 and line["http"] not in (409, 429))
 
 
 def _count_input(evidence: Evidence, summary: dict[str, Any]) -> dict[str, int] | None:
