@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -24,9 +24,11 @@ from bulk_update.model import Change, Invalid
 from bulk_update.pipeline import Plan, Run, Stage
 from bulk_update.ports import Clock
 from bulk_update.pure.activity import ActivityReader, invalid_record
+from bulk_update.pure.commands import SANDBOX
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import (
     FORMAT,
+    RETRY,
     Append,
     CutLine,
     ResultLine,
@@ -43,9 +45,6 @@ from bulk_update.version import VERSION
 if TYPE_CHECKING:
     from bulk_update.edge.books import Observer
     from bulk_update.sandbox import Sandbox
-
-SANDBOX: Final = "sandbox"
-"""What stands in the ledger for the API when requests go to the embedded sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +178,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
         FORMAT,
         VERSION,
         clock.stamp(),
-        "retry" if job.source is None else "run",
+        RETRY if job.source is None else "run",
         inputs,
         api,
         salt,

@@ -33,7 +33,7 @@ from bulk_update.pure.batching import Batcher
 from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.group import Limits
 from bulk_update.pure.intake import Intake
-from bulk_update.pure.ledger_lines import EndLine, ResultWriter, RunLine, encode_line
+from bulk_update.pure.ledger_lines import RETRY, EndLine, ResultWriter, RunLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
@@ -78,10 +78,15 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run ended. `reason`: what stopped it early, None when nothing did."""
+    """How a run ended. `reason`: what stopped it early, None when nothing did.
+
+    `begin`: what the run was. `is_input_left`: the main job has not read its input to the end.
+    """
 
     summary: Summary
     reason: BulkUpdateError | None
+    begin: RunLine
+    is_input_left: bool
 
 
 class Run:
@@ -273,7 +278,9 @@ class Run:
         if not summary.is_balanced():
             raise AssertionError(f"the books do not balance: {summary}")
         stopped = None if reason is None else str(reason)
-        return Ended(replace(summary, exit=_exit_code(summary, reason), stopped=stopped), reason)
+        is_whole = self._stage.state.complete if self._stage.begin.verb == RETRY else summary.complete
+        summary = replace(summary, exit=_exit_code(summary, reason), stopped=stopped)
+        return Ended(summary, reason, self._stage.begin, is_input_left=not is_whole)
 
     def _summary(self) -> Summary:
         state, books = self._stage.state, self._books

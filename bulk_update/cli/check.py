@@ -18,6 +18,7 @@ from bulk_update.pure.activity import ENVELOPE
 from bulk_update.pure.batching import Batcher
 from bulk_update.pure.group import Limits
 from bulk_update.pure.pacing import Rate
+from bulk_update.pure.plural import counted
 from bulk_update.pure.tally import Tally
 from bulk_update.reading import Inputs, input_rows
 
@@ -94,22 +95,24 @@ def _body_size(batch: Batch) -> int:
 
 def _describe(findings: Findings, limits: Limits, rate: Rate | None) -> str:
     lines = [
-        f"{findings.rows:,} rows: {findings.valid:,} valid, {findings.invalid:,} invalid",
+        f"{counted(findings.rows, 'row')}: {findings.valid:,} valid, {findings.invalid:,} invalid",
         (
-            f"{findings.requests:,} requests of at most {limits.count:,} activities, "
-            f"{findings.mean_fill:g} on average; {findings.bytes:,} bytes"
+            f"{counted(findings.requests, 'request')} of at most {counted(limits.count, 'activity', 'activities')}, "
+            f"{findings.mean_fill:g} on average; {counted(findings.bytes, 'byte')}"
         ),
     ]
     if findings.seconds is not None and rate is not None:
         done = datetime.now().astimezone() + timedelta(seconds=math.ceil(findings.seconds))
         lines.append(
-            f"{_duration(findings.seconds)} at {rate.limit:,} requests in {rate.period:g} s: "
+            f"{_duration(findings.seconds)} at {counted(rate.limit, 'request')} in {rate.period:g} s: "
             f"done by {done:%Y-%m-%d %H:%M} if it began now"
         )
     if findings.largest:
         more = findings.organizations - len(findings.largest)
         named = ", ".join(f"{safe(name, 60)} {rows:,}" for name, rows in findings.largest)
-        lines.append(f"{findings.organizations:,} organizations: {named}" + (f" and {more:,} more" if more > 0 else ""))
+        lines.append(
+            f"{counted(findings.organizations, 'organization')}: {named}" + (f" and {more:,} more" if more > 0 else "")
+        )
     if findings.reasons:
         lines += ["invalid:", *describe_failures(findings.reasons)]
     return "\n".join(lines)

@@ -18,9 +18,10 @@ from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.edge.progress import Progress, ProgressSettings, open_progress
 from bulk_update.edge.signals import heed_signals
 from bulk_update.errors import Interrupted, NothingSent
-from bulk_update.jobs import SANDBOX, Job, open_run
+from bulk_update.jobs import Job, open_run
 from bulk_update.model import Outcome
 from bulk_update.pipeline import Ended
+from bulk_update.pure.commands import SANDBOX
 from bulk_update.pure.ledger_state import LedgerState
 
 
@@ -75,7 +76,7 @@ def _collect_garbage_seldom() -> None:
 def _carry_out(job: Job, options: argparse.Namespace) -> int:
     _collect_garbage_seldom()
     ended = anyio.run(_run, job, options)
-    _tell(ended, job, options)
+    _tell(ended, options)
     return ended.summary.exit
 
 
@@ -105,12 +106,12 @@ async def _run(job: Job, options: argparse.Namespace) -> Ended:
     return ended
 
 
-def _tell(ended: Ended, job: Job, options: argparse.Namespace) -> None:
+def _tell(ended: Ended, options: argparse.Namespace) -> None:
     """Say how it ended: words on standard error, data on standard output."""
     if isinstance(ended.reason, NothingSent):
         say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")
         return
-    again = next_command(ended, options.words, is_retry=job.source is None)
+    again = next_command(ended, options.words)
     if options.json:
         summary = asdict(ended.summary) | {"next": again}
         try:

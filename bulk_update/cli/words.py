@@ -1,10 +1,13 @@
 """What a person is told at the end: counts, reasons, and the one command to run next."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bulk_update.cli.streams import LONGEST, safe
+from bulk_update.errors import TooManyFailures
+from bulk_update.pure.commands import command, main_job, target
+from bulk_update.pure.ledger_lines import RETRY
+from bulk_update.pure.plural import counted
 from bulk_update.pure.tally import Summary
 
 if TYPE_CHECKING:
@@ -19,11 +22,13 @@ def describe_summary(ended: "Ended", again: str | None) -> str:
     summary = ended.summary
     lines = [_counts(summary), _effort(summary)]
     if summary.skipped:
-        lines.append(f"{summary.skipped:,} of them had their result before this run")
+        lines.append(counted(summary.skipped, "of them had its", "of them had their") + " result before this run")
     if summary.in_doubt:
-        lines.append(f"{summary.in_doubt:,} rows were on their way when a run ended and may have been applied")
+        ways = counted(summary.in_doubt, "row was on its way", "rows were on their way")
+        lines.append(f"{ways} when a run ended and may have been applied")
     if summary.absent:
-        lines.append(f"{summary.absent:,} results in the ledger are of rows that the input no longer has")
+        results = counted(summary.absent, "result in the ledger is of a row", "results in the ledger are of rows")
+        lines.append(f"{results} that the input no longer has")
     if summary.failures:
         lines += ["not updated:", *describe_failures(summary.failures)]
     if ended.reason is not None:
@@ -36,34 +41,58 @@ def describe_summary(ended: "Ended", again: str | None) -> str:
     return "\n".join(lines)
 
 
-def next_command(ended: "Ended", words: Sequence[str], *, is_retry: bool) -> str | None:
-    """Tell the one command to run next, ready to be copied; None when all is done."""
-    summary = ended.summary
-    same = shlex.join(["bulk-update", *words])
-    ledger = shlex.quote(summary.ledger)
-    if ended.reason is not None or (summary.unsent and not is_retry):
-        return same
+def next_command(ended: "Ended", words: Sequence[str]) -> str | None:
+    """Tell the one command to run next, ready to be copied; None when all is done.
+
+    `words`: those of this run. What names a place to be told of the run, `--ping-url`, is left out: it is a secret.
+    """
+    summary, words = ended.summary, _without(words, "--ping-url")
+    if isinstance(ended.reason, TooManyFailures):
+        return command(["failures", summary.ledger])
+    if ended.reason is not None:
+        return command(words)
+    return _next_of_retry(ended, words) if ended.begin.verb == RETRY else _next_of_run(summary, words)
+
+
+def _next_of_run(summary: Summary, words: Sequence[str]) -> str | None:
+    if summary.unsent:
+        return command(words)
     if summary.failed or summary.unknown:
-        if is_retry:
-            return f"bulk-update failures {ledger}"
-        return shlex.join(["bulk-update", "retry", summary.ledger, *_target_words(words)])
+        return command(["retry", summary.ledger, *_target_words(words)])
     if summary.invalid:
-        return f"bulk-update failures {ledger} > mend.ndjson"
-    if not summary.complete and not is_retry:
-        return shlex.join(["bulk-update", *_without_limit(words)])
-    return None
+        return _mend(summary)
+    return None if summary.complete else command(_without(words, "--limit"))
+
+
+def _next_of_retry(ended: "Ended", words: Sequence[str]) -> str | None:
+    """Tell what follows a retry. Rows that were lost, or never read, are for the main job: only the input has them."""
+    summary, begin = ended.summary, ended.begin
+    to = _target_words(words)
+    job = main_job(summary.ledger, begin.inputs)
+    main = command([*job, *to, *(() if {"--sandbox", "--api-url"} & _names(to) else target(begin.api))])
+    if summary.unsent:
+        return main
+    if summary.failed or summary.unknown:
+        return command(["failures", summary.ledger])
+    if summary.invalid:
+        return _mend(summary)
+    return main if ended.is_input_left else None
+
+
+def _mend(summary: Summary) -> str:
+    return f"{command(['failures', summary.ledger])} > mend.ndjson"
 
 
 def _counts(summary: Summary) -> str:
     parts = [f"{summary.updated:,} updated"]
     others = ("failed", "invalid", "unknown", "superseded", "unsent")
     parts += [f"{count:,} {name}" for name in others if (count := getattr(summary, name))]
-    return f"{summary.rows:,} rows: {', '.join(parts)}"
+    return f"{counted(summary.rows, 'row')}: {', '.join(parts)}"
 
 
 def _effort(summary: Summary) -> str:
-    attempts = f" ({summary.attempts:,} attempts)" if summary.attempts != summary.requests else ""
-    return f"{summary.requests:,} requests{attempts}, {summary.seconds:.1f} s"
+    attempts = f" ({counted(summary.attempts, 'attempt')})" if summary.attempts != summary.requests else ""
+    return f"{counted(summary.requests, 'request')}{attempts}, {summary.seconds:.1f} s"
 
 
 def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
@@ -74,7 +103,7 @@ def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
         for group in groups[:SHOWN]
     ]
     if len(groups) > SHOWN:
-        lines.append(f"  and {len(groups) - SHOWN} more reasons")
+        lines.append(f"  and {counted(len(groups) - SHOWN, 'more reason')}")
     return lines
 
 
@@ -90,14 +119,19 @@ def _target_words(words: Sequence[str]) -> list[str]:
     return picked
 
 
-def _without_limit(words: Sequence[str]) -> list[str]:
+def _names(words: Sequence[str]) -> set[str]:
+    return {word.partition("=")[0] for word in words}
+
+
+def _without(words: Sequence[str], option: str) -> list[str]:
+    """Leave out an option that takes a value, and its value."""
     kept: list[str] = []
     skip = False
     for word in words:
         if skip:
             skip = False
-        elif word == "--limit":
+        elif word == option:
             skip = True
-        elif not word.startswith("--limit="):
+        elif not word.startswith(f"{option}="):
             kept.append(word)
     return kept

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, Outcome, RowError, Settled, Status
 from bulk_update.pure.ledger_lines import SUPERSEDED
+from bulk_update.pure.plural import counted
 from bulk_update.pure.retrying import Trouble, is_answer
 from bulk_update.pure.settled import row_key
 from bulk_update.pure.tally import Tally
@@ -153,7 +154,9 @@ class Books:
         failed = self._tally.settled[Status.FAILED]
         settled = sum(self._tally.settled.values())
         if self._max_failures.is_exceeded(failed, settled):
-            self._stop(TooManyFailures(f"{failed:,} rows have failed, more than --max-failures allows"))
+            self._stop(
+                TooManyFailures(f"{counted(failed, 'row has', 'rows have')} failed, more than --max-failures allows")
+            )
 
 
 def _outcomes(updated: Sequence[Change], others: Sequence[tuple[Change, Status, RowError]]) -> list[Outcome]:

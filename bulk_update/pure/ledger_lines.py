@@ -28,6 +28,9 @@ from bulk_update.model import Batch, Change, Invalid, RowError, Status
 FORMAT: Final = 1
 """Version of the format, in `run` lines."""
 
+RETRY: Final = "retry"
+"""The `verb` of a run that sends again what its ledger does not show as updated."""
+
 SUPERSEDED: Final = RowError("superseded", "later changes of this activity have set all of its fields since")
 
 DOUBT: Final = "; an earlier request with this change got no answer, so it may have been applied"

@@ -9,6 +9,7 @@ from bulk_update.model import Status
 from bulk_update.pure.ledger_lines import (
     DOUBT,
     FORMAT,
+    RETRY,
     Append,
     CutLine,
     EndLine,
@@ -99,7 +100,7 @@ class LedgerState:
 
     @property
     def _is_retry(self) -> bool:
-        return self.run is not None and self.run.verb == "retry"
+        return self.run is not None and self.run.verb == RETRY
 
     def _fold_run(self, line: RunLine) -> None:
         if line.format != FORMAT:

@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Final
 
 from bulk_update.model import Snapshot, Status
+from bulk_update.pure.plural import counted
 
 LONGEST_MESSAGE: Final = 1_000
 """Characters of a message that are shown."""
@@ -365,10 +366,9 @@ def _request_parts(standing: Standing) -> list[Part]:
         pace = format_pace(standing.requests_per_second, snapshot.allowed)
         parts.append(Part(pace, rank=7, short=pace.replace(" requests", "")))
     if snapshot.retries:
-        noun = "retry" if snapshot.retries == 1 else "retries"
-        parts.append(Part(f"{snapshot.retries:,} {noun}", rank=8))
+        parts.append(Part(counted(snapshot.retries, "retry", "retries"), rank=8))
     if snapshot.pushbacks:
-        parts.append(Part(f"pushed back {snapshot.pushbacks:,} times", rank=9, tone=Tone.TROUBLE))
+        parts.append(Part(f"pushed back {counted(snapshot.pushbacks, 'time')}", rank=9, tone=Tone.TROUBLE))
     if standing.in_flight:
         parts.append(Part(f"{standing.in_flight:,} in flight", rank=10, tone=Tone.ASIDE))
     return parts

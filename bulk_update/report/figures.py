@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime
 from typing import Final
 
+from bulk_update.pure.plural import counted
 from bulk_update.pure.standing import format_duration
 
 _SHORT: Final = 60.0
@@ -12,6 +13,8 @@ _KILO: Final = 1000
 _PLAIN: Final = 100.0
 _TENTHS: Final = 10.0
 _LAST_SECOND: Final = 253_402_300_799
+
+count: Final = counted
 
 
 def share(part: int, whole: int) -> str:
@@ -64,14 +67,9 @@ def size(amount: int) -> str:
     return f"{value:,.0f} {unit}" if unit == "bytes" or value >= _TENTHS else f"{value:.1f} {unit}"
 
 
-def count(number: int, noun: str) -> str:
-    """Write a number of things: `1 row`, `2,000 rows`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def having_result(rows: int) -> str:
     """Write how many rows have a result."""
-    return f"{count(rows, 'row')} {'has' if rows == 1 else 'have'} a result"
+    return f"{count(rows, 'row has', 'rows have')} a result"
 
 
 def moment(seconds: float) -> datetime:

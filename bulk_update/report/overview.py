@@ -127,7 +127,11 @@ def tiles_section(data: ReportData) -> Markup:
     tiles = [
         ("Time at work", figures.duration(data.at_work), f"{figures.rate(pace)} rows a second" if pace else ""),
         ("Attempts", f"{data.attempts:,}", f"{figures.count(data.requests, 'request')} answered"),
-        ("Retries", f"{data.retries:,}", f"{throttled:,} attempts throttled" if throttled else "none throttled"),
+        (
+            "Retries",
+            f"{data.retries:,}",
+            f"{figures.count(throttled, 'attempt')} throttled" if throttled else "none throttled",
+        ),
         ("Median latency", figures.latency(latency.p50), f"99 %: {figures.latency(latency.p99)}"),
     ]
     return tag("dl", join(_tile(*tile) for tile in tiles), class_="tiles")

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from bulk_update.pure.ledger_lines import FORMAT, EndLine, RunLine
+from bulk_update.pure.ledger_lines import FORMAT, RETRY, EndLine, RunLine
 from bulk_update.report.data import RunFacts
 from bulk_update.report.reasons import LONGEST
 from bulk_update.report.series import RunSeries
 from bulk_update.report.settings import rate_of, whole_of
 
-RETRY: Final = "retry"
 _NAMES: Final = 20
 """Inputs of a run that are named."""
 

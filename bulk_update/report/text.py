@@ -96,7 +96,7 @@ def _reasons(data: ReportData) -> list[str]:
     lines = ["not updated:", *_columns([_reason(reason) for reason in data.reasons[:SHOWN]])]
     left = len(data.reasons[SHOWN:]) + data.reasons_left
     if left:
-        lines.append(f"  and {left:,} more reasons")
+        lines.append(f"  and {figures.count(left, 'more reason')}")
     if data.reasons_outdated:
         lines.append("  (some of these rows have been updated since: there were too many to follow each)")
     return lines
@@ -115,7 +115,8 @@ def _organizations(data: ReportData) -> list[str]:
     least = "more than " if data.is_rough else ""
     total = f"{least}{data.organizations_total:,}"
     cells = [
-        [f"{each.amiss:,}", f"of {each.rows:,} rows", _name(each.name, "no organization")] for each in amiss[:SHOWN]
+        [f"{each.amiss:,}", f"of {figures.count(each.rows, 'row')}", _name(each.name, "no organization")]
+        for each in amiss[:SHOWN]
     ]
     return [f"by organization, of {total}:", *_columns(cells, right=(0, 1))]
 
@@ -156,7 +157,7 @@ def _runs(data: ReportData) -> list[str]:
             printable(run.verb, 10),
             figures.stamp(run.began),
             figures.duration(run.seconds),
-            f"{run.settled:,} results",
+            figures.count(run.settled, "result"),
             figures.count(run.attempts, "attempt"),
             _how_it_ended(run),
         ]

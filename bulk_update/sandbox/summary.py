@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from bulk_update.pure.plural import counted
 from bulk_update.sandbox.journal import Statistics
 
 KINDS: Final[Mapping[str, str]] = {
@@ -18,15 +19,15 @@ KINDS: Final[Mapping[str, str]] = {
 def describe(statistics: Statistics) -> list[str]:
     """Write what was seen, a line each for requests, verdicts, and what a client did that none may do."""
     seen = statistics
-    requests = [f"{seen.requests:,} requests"]
+    requests = [counted(seen.requests, "request")]
     for count, words in ((seen.refused, "refused"), (seen.dropped, "without a whole answer")):
         if count:
             requests.append(f"{count:,} {words}")
     if seen.faults:
         requests.append(f"{seen.faults:,} with a fault")
-    lines = [", ".join(requests), f"{seen.updated:,} updates made, {seen.failed:,} failed"]
+    lines = [", ".join(requests), f"{counted(seen.updated, 'update')} made, {seen.failed:,} failed"]
     if not seen.violations:
         return [*lines, "no violations"]
-    lines.append(f"{seen.violations:,} violation{'s' if seen.violations > 1 else ''}:")
+    lines.append(f"{counted(seen.violations, 'violation')}:")
     counts = {kind: getattr(seen.manners, kind) for kind in KINDS}
     return lines + [f"{count:>7,} {KINDS[kind]}" for kind, count in counts.items() if count]

@@ -51,7 +51,7 @@ async def test_check_says_all_and_sends_nothing_and_needs_no_credentials(mixed: 
     ended = await run("check", mixed, env={})
     assert (ended.code, ended.err) == (1, "")
     assert "8 rows: 6 valid, 2 invalid" in ended.out
-    for word in ("1 requests", "6 on average", "bytes", "org-1", 'did you mean "actionIcon"?', "line 5", "line 8"):
+    for word in ("1 request of", "6 on average", "bytes", "org-1", 'did you mean "actionIcon"?', "line 5", "line 8"):
         assert word in ended.out
     assert [path.name for path in mixed.parent.iterdir()] == [mixed.name]
 

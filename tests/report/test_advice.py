@@ -67,6 +67,8 @@ TABLE = [
     (Stand(None, 0, summary={"complete": False}), [SAME]),
     (Stand(None, 3, summary={"unsent": 5}), [SAME]),
     (Stand(None, 1, ("run", "retry"), {"unsent": 5}), [SAME]),
+    (Stand(None, 3, ("run", "retry"), {"unsent": 5}), [SAME]),
+    (Stand(None, 3, ("run", "retry"), {"unsent": 5, "stopped": "the API refused the credentials"}), [RETRY]),
     (
         Stand(None, 130, api="sandbox", ledger="changes.ndjson.sandbox.ledger.ndjson"),
         ["bulk-update changes.ndjson --sandbox"],

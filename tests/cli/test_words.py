@@ -1,0 +1,148 @@
+"""What a person is told at the end: nouns that go with their numbers, and the one command to run next."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from bulk_update.cli.words import describe_summary, next_command
+from bulk_update.errors import BulkUpdateError, CredentialsRefused, Interrupted, TooManyFailures
+from bulk_update.pipeline import Ended
+from bulk_update.pure.ledger_lines import RETRY, RunLine
+from bulk_update.pure.tally import Summary
+from tests.cli.process import run
+from tests.runs import ndjson, rows
+
+LEDGER: Final = "data/changes.ndjson.ledger.ndjson"
+RUN: Final = "data/changes.ndjson --rate 9 --ping-url https://hc.example/5e0f1c9a --api-url https://staging"
+RUN_AGAIN: Final = "bulk-update data/changes.ndjson --rate 9 --api-url https://staging"
+RETRY_RUN: Final = f"retry {LEDGER} --ping-url=https://hc.example/5e0f1c9a"
+RETRY_AGAIN: Final = f"bulk-update retry {LEDGER}"
+MAIN: Final = "bulk-update data/changes.ndjson"
+FAILURES: Final = f"bulk-update failures {LEDGER}"
+MEND: Final = f"{FAILURES} > mend.ndjson"
+
+
+def summary(**counts: Any) -> Summary:
+    """Make a summary of nothing, with some counts."""
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("rows", "updated", "failed", "invalid", "unknown", "superseded", "unsent", "requests", "attempts"), 0
+    )
+    return Summary(**(nothing | {"seconds": 0.4, "ledger": LEDGER, "complete": True} | counts))
+
+
+def ended(
+    verb: str,
+    reason: BulkUpdateError | None = None,
+    *,
+    left: bool = False,
+    api: str = "https://api.velt.dev",
+    **counts: Any,
+) -> Ended:
+    begin = RunLine(1, "0.1.0", "", verb, ["changes.ndjson"], api, "", "")
+    return Ended(summary(**counts), reason, begin, is_input_left=left)
+
+
+REFUSED: Final = CredentialsRefused("the API refused the credentials")
+SIGNAL: Final = Interrupted(15)
+TOO_MANY: Final = TooManyFailures("9 rows have failed")
+
+OF_RUN: Final = [
+    (ended("run", updated=3), None),
+    (ended("run", updated=3, superseded=1), None),
+    (ended("run", REFUSED, unsent=3), RUN_AGAIN),
+    (ended("run", REFUSED, failed=3), RUN_AGAIN),
+    (ended("run", SIGNAL, unsent=3), RUN_AGAIN),
+    (ended("run", SIGNAL), RUN_AGAIN),
+    (ended("run", TOO_MANY, failed=9, unsent=3), FAILURES),
+    (ended("run", unsent=3), RUN_AGAIN),
+    (ended("run", failed=1), f"{RETRY_AGAIN} --api-url https://staging"),
+    (ended("run", unknown=1, invalid=1), f"{RETRY_AGAIN} --api-url https://staging"),
+    (ended("run", invalid=1), MEND),
+    (ended("run", complete=False, left=True, updated=3), RUN_AGAIN),
+]
+
+OF_RETRY: Final = [
+    (ended(RETRY, updated=3), None),
+    (ended(RETRY, updated=3, superseded=1), None),
+    (ended(RETRY, REFUSED, failed=3), RETRY_AGAIN),
+    (ended(RETRY, SIGNAL, unsent=3), RETRY_AGAIN),
+    (ended(RETRY, TOO_MANY, failed=9), FAILURES),
+    (ended(RETRY, unsent=3), MAIN),
+    (ended(RETRY, unsent=3, failed=1, left=True), MAIN),
+    (ended(RETRY, unsent=3, api="sandbox"), f"{MAIN} --sandbox"),
+    (ended(RETRY, unsent=3, api="http://127.0.0.1:8787"), f"{MAIN} --api-url http://127.0.0.1:8787"),
+    (ended(RETRY, failed=1, left=True), FAILURES),
+    (ended(RETRY, unknown=1, invalid=1), FAILURES),
+    (ended(RETRY, invalid=1), MEND),
+    (ended(RETRY, updated=3, left=True), MAIN),
+]
+
+
+@pytest.mark.parametrize(("how", "expected"), OF_RUN)
+def test_what_follows_the_main_job(how: Ended, expected: str | None) -> None:
+    assert next_command(how, RUN.split()) == expected
+
+
+@pytest.mark.parametrize(("how", "expected"), OF_RETRY)
+def test_what_follows_a_retry(how: Ended, expected: str | None) -> None:
+    assert next_command(how, RETRY_RUN.split()) == expected
+
+
+def test_what_follows_a_canary_is_the_same_without_its_limit() -> None:
+    canary = ended("run", complete=False, left=True, updated=3)
+    assert next_command(canary, ["data/changes.ndjson", "--limit", "3", "--json"]) == f"{MAIN} --json"
+    assert next_command(canary, ["data/changes.ndjson", "--limit=3"]) == MAIN
+
+
+def test_the_main_job_after_a_retry_goes_where_the_retry_went() -> None:
+    words = ["retry", LEDGER, "--api-key-file", "key", "--api-url=https://staging"]
+    expected = f"{MAIN} --api-key-file key --api-url=https://staging"
+    assert next_command(ended(RETRY, unsent=1, api="https://staging"), words) == expected
+
+
+def test_the_main_job_of_a_ledger_with_a_name_of_its_own_names_it() -> None:
+    how = ended(RETRY, unsent=1)
+    elsewhere = replace(how, summary=replace(how.summary, ledger="night.ndjson"))
+    assert next_command(elsewhere, ["retry", "night.ndjson"]) == "bulk-update changes.ndjson --ledger night.ndjson"
+
+
+SAID: Final = [
+    ({"rows": 1, "updated": 1, "requests": 1, "attempts": 1}, ["1 row: 1 updated", "1 request, 0.4 s"]),
+    ({"rows": 2, "updated": 2, "requests": 1, "attempts": 2}, ["2 rows: 2 updated", "1 request (2 attempts), 0.4 s"]),
+    ({"requests": 0, "attempts": 1}, ["0 rows: 0 updated", "0 requests (1 attempt), 0.4 s"]),
+    ({"skipped": 1}, ["1 of them had its result before this run"]),
+    ({"skipped": 2}, ["2 of them had their result before this run"]),
+    ({"in_doubt": 1}, ["1 row was on its way when a run ended and may have been applied"]),
+    ({"in_doubt": 2}, ["2 rows were on their way when a run ended and may have been applied"]),
+    ({"absent": 1}, ["1 result in the ledger is of a row that the input no longer has"]),
+    ({"absent": 2}, ["2 results in the ledger are of rows that the input no longer has"]),
+]
+
+
+@pytest.mark.parametrize(("counts", "lines"), SAID)
+def test_nouns_go_with_their_numbers(counts: dict[str, int], lines: list[str]) -> None:
+    said = describe_summary(ended("run", **counts), None).splitlines()
+    assert set(lines) <= set(said)
+
+
+@pytest.mark.parametrize(
+    ("count", "words", "said"),
+    [
+        (
+            1,
+            ("--batch-size", "1", "--rate", "1/s"),
+            ["1 row: ", "1 request of at most 1 activity, ", "1 organization: "],
+        ),
+        (1, ("--rate", "1/s"), ["at 1 request in 1 s"]),
+        (3, ("--batch-size", "2", "--rate", "2/s"), ["3 rows: ", "2 requests of at most 2 activities, "]),
+    ],
+)
+async def test_so_they_do_in_what_check_finds(
+    count: int, words: tuple[str, ...], said: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "changes.ndjson"
+    path.write_text(ndjson(rows(count)))
+    checked = await run("check", path, *words, env={})
+    assert [word for word in said if word not in checked.out] == []
