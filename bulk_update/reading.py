@@ -6,7 +6,7 @@ from functools import partial
 from typing import Literal
 
 from bulk_update.edge.rows import BlockReader, InputRows
-from bulk_update.edge.source import check_inputs, detect_format, open_source
+from bulk_update.edge.source import check_inputs, detect_format, explain_empty, open_source
 from bulk_update.errors import InputError
 from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.csv import CsvReader
@@ -40,8 +40,10 @@ def input_rows(inputs: Inputs, max_body: int) -> InputRows:
 
 def _choose_reader(inputs: Inputs, max_body: int, name: str | None, head: bytes, index: int) -> BlockReader:
     """Choose how to read an input: as was asked, else by its name, else by its first bytes."""
+    if not head:  # a file is looked into before anything is sent; a pipe is found to be so only now
+        raise InputError(explain_empty(inputs.names[index]))
     reader = ActivityReader(inputs.organization, max_body)
-    form = inputs.format or name or (_detect(inputs, head, index) if head else "ndjson")
+    form = inputs.format or name or _detect(inputs, head, index)
     if form == "csv":
         return CsvReader(reader.read, input=index, columns=inputs.columns, name=inputs.names[index])
     return NdjsonReader(reader.read, index, max_record=max(_MAX_RECORD, 2 * max_body))

@@ -16,6 +16,13 @@ FAIR_SAMPLE: Final = 500
 """Rows that must have their result before a share of failures can stop the run."""
 
 
+TELLING: Final = 2
+"""Rows of the first answers that tell something of all rows when none of them is updated."""
+
+TELLING_AGAIN: Final = 10
+"""The same where the rows were not updated before either, so that one or two more failures are no news."""
+
+
 @dataclass(frozen=True, slots=True)
 class MaxFailures:
     """When to stop for rows that the API refused: more than `rows` of them, or more than `share` of all (0 to 1)."""
@@ -63,7 +70,8 @@ class Books:
         self._stop = stop
         self._max_failures = max_failures
         self._observer = observer
-        self._has_settled = False
+        self._first_answers = self._first_rows = 0
+        self._is_first_told = False
         self.attempts = 0
         self.answered = 0
         self.retries = 0
@@ -140,15 +148,26 @@ class Books:
         self._tally.forget(row_key(change.organization, change.id, change.check))
 
     def _say_if_all_failed(self, settled: Settled) -> None:
-        if not settled.updated and not settled.others:
+        """Warn when no row of the first answers is updated, as soon as they are of rows enough to tell anything."""
+        if self._is_first_told or not (settled.updated or settled.others):
             return
-        if not self._has_settled and not settled.updated and self._observer is not None:
-            _, status, error = settled.others[0]
-            self._observer.notice(
-                f"WARNING: no row of the first answer is updated ({status}: {error.message}). The run goes on; "
-                "stop it with Ctrl-C if that is not what you expect"
-            )
-        self._has_settled = True
+        self._first_answers += 1
+        self._first_rows += len(settled.others)
+        if not settled.updated:
+            change, status, error = settled.others[0]
+            if self._first_rows < (TELLING_AGAIN if change.was else TELLING):
+                return
+            self._say_first_failed(status, error)
+        self._is_first_told = True
+
+    def _say_first_failed(self, status: Status, error: RowError) -> None:
+        if self._observer is None:
+            return
+        answers = "answer" if self._first_answers == 1 else f"{self._first_answers:,} answers"
+        self._observer.notice(
+            f"WARNING: no row of the first {answers} is updated ({status}: {error.message}). The run goes on; "
+            "stop it with Ctrl-C if that is not what you expect"
+        )
 
     def _check_failures(self) -> None:
         failed = self._tally.settled[Status.FAILED]

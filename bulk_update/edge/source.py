@@ -226,7 +226,7 @@ def _check_path(name: str) -> None:
             if len(head) >= HEAD:
                 break
     if not head:
-        raise InputError(f"{name} is empty; was it written to its end?")
+        raise InputError(explain_empty(name))
     if 0 in head:
         raise InputError(_explain_nul(name, head))
 
@@ -326,7 +326,7 @@ def _decompressed(name: str, blocks: Iterable[bytes], compression: _Compression)
             try:
                 piece = member.decompress(step)
             except compression.error as error:
-                raise InputError(f"{_called(name)} is corrupt ({compression.name}: {error})") from None
+                raise InputError(f"{called(name)} is corrupt ({compression.name}: {error})") from None
             at += len(step)
             if member.eof:
                 at -= len(member.unused_data)
@@ -335,7 +335,7 @@ def _decompressed(name: str, blocks: Iterable[bytes], compression: _Compression)
                 yield piece
         yield b""
     if member is not None:
-        raise InputError(f"{_called(name)} is cut off: its {compression.name} data has no end")
+        raise InputError(f"{called(name)} is cut off: its {compression.name} data has no end")
 
 
 def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
@@ -361,12 +361,18 @@ def _held_back(blocks: Iterable[bytes]) -> Iterator[bytes]:
         yield held
 
 
-def _called(name: str) -> str:
+def explain_empty(name: str) -> str:
+    """Say that an input has not a single byte: most likely what should have written it has failed."""
+    return f"{called(name)} is empty; was it written to its end?"
+
+
+def called(name: str) -> str:
+    """Name an input to a person."""
     return "standard input" if name == STANDARD_INPUT else name
 
 
 def _refusal(name: str, what: str, error: OSError) -> InputError:
-    return InputError(f"{_called(name)} {what}: {error.strerror or error}")
+    return InputError(f"{called(name)} {what}: {error.strerror or error}")
 
 
 def _explain_nul(name: str, head: bytes) -> str:

@@ -94,6 +94,20 @@ async def test_standard_input_can_be_named_once_only(tmp_path: Path) -> None:
     await refused("-", "-", "--ledger", tmp_path / "ledger")
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/null"])
+async def test_an_empty_pipe_is_refused_as_an_empty_file_is(name: str, tmp_path: Path) -> None:
+    ended = await refused(name, "--ledger", tmp_path / "ledger")
+    assert "is empty; was it written to its end?" in ended.err
+    assert (await run("check", name, env={})).code == 2
+
+
+async def test_a_pipe_with_nothing_to_do_is_no_empty_one(tmp_path: Path) -> None:
+    header = b"organizationId,id,actionIcon\n"
+    assert (await run("-", "--ledger", tmp_path / "a", "--sandbox", stdin=header)).code == 0
+    blank = ("-", "--ledger", tmp_path / "b", "--sandbox", "--format", "ndjson")
+    assert (await run(*blank, stdin=b"\n")).code == 0
+
+
 async def test_an_input_that_breaks_off_later_ends_in_3_and_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "long.ndjson.gz"
     count = 12_000  # so many that the last are not read before the first are answered

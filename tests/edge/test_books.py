@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from bulk_update.edge.books import FAIR_SAMPLE, Books, MaxFailures
+from bulk_update.edge.books import FAIR_SAMPLE, TELLING_AGAIN, Books, MaxFailures
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, RowError, Settled, Status
 from bulk_update.pure.settled import row_key
@@ -96,17 +96,42 @@ def test_without_anyone_who_listens_all_is_counted() -> None:
 
 def test_a_first_answer_without_a_success_is_told_loudly_and_once() -> None:
     desk = Desk()
-    desk.settle([], [change(1)])
-    desk.settle([], [change(2)])
-    assert [notice.startswith("WARNING") for notice in desk.listener.notices] == [True]
+    desk.settle([], [change(1), change(2)])
+    desk.settle([], [change(3), change(4)])
+    assert [notice.startswith("WARNING: no row of the first answer is") for notice in desk.listener.notices] == [True]
     assert "Failed to update activity." in desk.listener.notices[0]
+
+
+def test_first_answers_of_a_row_each_are_told_when_they_are_enough_to_tell_anything() -> None:
+    desk = Desk()
+    desk.settle([], [change(1)])
+    assert desk.listener.notices == []
+    desk.settle([], [change(2)])
+    assert ["no row of the first 2 answers is updated" in notice for notice in desk.listener.notices] == [True]
+
+
+def test_a_row_that_fails_is_nothing_to_be_told_when_another_is_updated() -> None:
+    desk = Desk()
+    desk.settle([], [change(1)])
+    desk.settle([change(2)])
+    desk.settle([], [change(3), change(4)])
+    assert desk.listener.notices == []
+
+
+@pytest.mark.parametrize(("rows", "is_told"), [(1, False), (TELLING_AGAIN - 1, False), (TELLING_AGAIN, True)])
+def test_a_few_rows_that_fail_again_are_no_news(rows: int, is_told: bool) -> None:
+    desk = Desk()
+    desk.tally.settle(Status.FAILED, rows)
+    desk.tally.read = rows
+    desk.settle([], [change(number, was="failed") for number in range(rows)])
+    assert len(desk.listener.notices) == is_told
 
 
 def test_a_first_answer_that_settles_nothing_is_no_first_answer() -> None:
     desk = Desk()
     desk.settle([], [])
     assert desk.listener.notices == []
-    desk.settle([], [change(1)])
+    desk.settle([], [change(1), change(2)])
     assert len(desk.listener.notices) == 1
 
 
