@@ -144,7 +144,10 @@ class Snapshot:
     `allowed`: at most so many requests in so many seconds, just now; None where nothing bounds them. `pause`:
     seconds until the next may leave, where the server asked for a pause.
     `outage`: seconds since nothing succeeds any more, None when all is well. `bytes_read`, `bytes_total`:
-    of the input as it lies on disk, None when that cannot be told.
+    of the input as it lies on disk, None when that cannot be told. `answered`: requests of this run whose answer
+    told what became of their rows. `again`: rows with an earlier result that have got another one in this run.
+    `resending`: such rows that have not yet, whether they wait or are on their way. `to_resend`: such rows that
+    a retry begins with; None for the main job.
     """
 
     read: int
@@ -162,3 +165,7 @@ class Snapshot:
     is_read_whole: bool
     pushbacks: int = 0
     pause: float = 0.0
+    answered: int = 0
+    again: int = 0
+    resending: int = 0
+    to_resend: int | None = None

@@ -187,6 +187,10 @@ class Run:
             bytes_read=rows.bytes_read,
             bytes_total=rows.bytes_total,
             is_read_whole=self._is_read_whole,
+            answered=books.answered,
+            again=books.again,
+            resending=books.resending,
+            to_resend=rows.to_resend,
         )
 
     def _allowed(self) -> tuple[float, float] | None:
@@ -242,6 +246,9 @@ class Run:
                 rows = rows[:left]
                 left -= len(rows)
             admitted = self._stage.intake.admit(rows)
+            if self._stage.state.run is not None:
+                again = sum(change.was != "" for change in admitted.changes) + len(admitted.superseded)
+                self._books.expect_again(again)
             # What is on disk is counted, also when the run is left at this very moment.
             with anyio.CancelScope(shield=True):
                 if admitted.invalid:

@@ -76,6 +76,14 @@ class Books:
         self.answered = 0
         self.retries = 0
         self.outage_since: float | None = None
+        self.again = 0
+        """Rows that have got another result in the place of an earlier one."""
+        self.resending = 0
+        """Rows that are to get one."""
+
+    def expect_again(self, rows: int) -> None:
+        """Take note of rows that have a result and are to get another one."""
+        self.resending += rows
 
     def attempted(self, attempt: Attempted) -> None:
         """Count an attempt."""
@@ -144,6 +152,8 @@ class Books:
         self._tally.explain(status, error, change.line, change.id)
 
     def _replace(self, change: Change, status: Status) -> None:
+        self.again += 1
+        self.resending -= 1
         self._tally.replace(status, Status(change.was))
         self._tally.forget(row_key(change.organization, change.id, change.check))
 

@@ -54,6 +54,8 @@ class InputRows:
     `choose_reader` is given the format by name, the first block and the index of an input.
     """
 
+    to_resend: int | None = None
+
     def __init__(self, names: Sequence[str], open_source: OpenSource, choose_reader: ChooseReader) -> None:
         self._names = list(names)
         self._open_source = open_source
@@ -108,6 +110,7 @@ class IterableRows:
 
     bytes_read: int | None = None
     bytes_total: int | None = None
+    to_resend: int | None = None
 
     def __init__(
         self,
@@ -162,6 +165,7 @@ class LedgerRows:
     bytes_total: int | None = None
 
     def __init__(self, count: int, row_at: Callable[[int], Change]) -> None:
+        self.to_resend: int | None = count
         self._count = count
         self._row_at = row_at
         self._next = 0
@@ -191,6 +195,11 @@ class SeedingRows:
         """Bytes of the whole input."""
         return self._rows.bytes_total
 
+    @property
+    def to_resend(self) -> int | None:
+        """Rows of a ledger that are to be sent again."""
+        return self._rows.to_resend
+
     async def read(self) -> Sequence[Change | Invalid] | None:
         """Read a block of rows."""
         rows = await self._rows.read()
@@ -205,6 +214,10 @@ class SeedingRows:
 
 class Rows(Protocol):
     """Blocks of rows."""
+
+    @property
+    def to_resend(self) -> int | None:
+        """Rows of a ledger that are to be sent again; None where rows come from an input."""
 
     @property
     def bytes_read(self) -> int | None:

@@ -86,7 +86,7 @@ class Course:
         return Standing(
             snapshot,
             settled=sum(snapshot.counts.values()),
-            in_flight=max(0, snapshot.unsent - snapshot.waiting),
+            in_flight=max(0, _under_way(snapshot) - snapshot.waiting),
             share=share,
             requests_per_second=requests_per_second(self._lately(), samples[-1]) if samples else None,
             seconds_left=seconds_left(samples[0], samples[-1], self._limit) if samples else None,
@@ -139,10 +139,12 @@ class Cadence:
 
 
 def expected_rows(snapshot: Snapshot, limit: int | None = None) -> float | None:
-    """Tell how many rows the run will have read at its end: estimated by bytes, exact when all are read.
+    """Tell how many rows the run will have read at its end: estimated by bytes, exact when all are read, or sent again.
 
     None when it cannot be told. `limit`: rows after which it stops reading.
     """
+    if snapshot.to_resend is not None:
+        return snapshot.to_resend
     if snapshot.is_read_whole:
         return snapshot.read
     rows = math.inf if limit is None else limit
@@ -153,8 +155,13 @@ def expected_rows(snapshot: Snapshot, limit: int | None = None) -> float | None:
 
 def rows_done(snapshot: Snapshot) -> int:
     """Count the rows that were read and that nothing is left to be done for."""
-    # On a retry every row has an earlier result, so that none counts as unsent while it waits.
-    return snapshot.read - max(snapshot.unsent, snapshot.waiting)
+    # What is sent again has an earlier result, so that it does not count as unsent meanwhile.
+    return snapshot.again if snapshot.to_resend is not None else snapshot.read - snapshot.unsent - snapshot.resending
+
+
+def _under_way(snapshot: Snapshot) -> int:
+    """Count the rows that wait or are on their way. Rows that a retry finds lost do neither."""
+    return snapshot.resending + (snapshot.unsent if snapshot.to_resend is None else 0)
 
 
 def share_done(snapshot: Snapshot, limit: int | None = None) -> float | None:
@@ -166,7 +173,7 @@ def share_done(snapshot: Snapshot, limit: int | None = None) -> float | None:
     if expected is None:
         return None
     is_read = snapshot.is_read_whole or (limit is not None and snapshot.read >= limit)
-    if is_read and done >= snapshot.read:
+    if is_read and done >= expected:
         return 1.0
     return min(_NOT_YET, max(0.0, done / expected)) if expected else 0.0
 

@@ -127,7 +127,12 @@ def test_rows_are_estimated_by_bytes_and_exact_when_all_are_read(
         (run_at(1, updated=10_000, is_read_whole=True), None, 1.0),
         (run_at(1, updated=1_000), 1_000, 1.0),
         (run_at(1, updated=900, unsent=100), 1_000, 0.9),
-        (run_at(1, updated=1_000, waiting=400, is_read_whole=True), None, 0.6),
+        (run_at(1, updated=1_000, resending=400, is_read_whole=True), None, 0.6),
+        (run_at(1, updated=1_000, unsent=100, resending=400, is_read_whole=True), None, 600 / 1_100),
+        (run_at(1, updated=9_000, to_resend=400), None, 0.0),
+        (run_at(1, updated=9_000, again=100, resending=300, to_resend=400, is_read_whole=True), None, 0.25),
+        (run_at(1, updated=9_000, unsent=7, again=400, to_resend=400, is_read_whole=True), None, 1.0),
+        (run_at(1, updated=9_000, to_resend=0, is_read_whole=True), None, 1.0),
     ],
 )
 def test_the_share_counts_rows_settled_not_rows_read(
@@ -136,9 +141,18 @@ def test_the_share_counts_rows_settled_not_rows_read(
     assert share_done(snapshot, limit) == expected
 
 
-def test_rows_that_wait_for_a_retry_are_not_done() -> None:
-    assert rows_done(run_at(1, updated=1_000, waiting=400)) == 600
-    assert rows_done(run_at(1, updated=1_000, unsent=500, waiting=400)) == 1_000
+def test_rows_that_are_sent_again_are_not_done() -> None:
+    assert rows_done(run_at(1, updated=1_000, resending=400)) == 600
+    assert rows_done(run_at(1, updated=1_000, unsent=500, resending=400)) == 600
+
+
+def test_a_retry_is_told_by_the_rows_that_it_sends_again() -> None:
+    course = Course()
+    course.follow(run_at(0, updated=9_000, resending=400, waiting=300, to_resend=400))
+    standing = course.follow(
+        run_at(10, updated=9_050, again=100, resending=300, waiting=200, unsent=7, to_resend=400, is_read_whole=True)
+    )
+    assert (standing.share, standing.seconds_left, standing.in_flight) == (0.25, 30, 100)
 
 
 # ------------------------------------------------------------------------------ speed and time left
