@@ -212,7 +212,7 @@ def _settings(job: Job) -> dict[str, object]:
         "batchSize": plan.limits.count,
         "batchBytes": plan.limits.body,
         "buffer": plan.limits.buffer,
-        "rate": "none" if rate is None else f"{rate.limit} in {rate.period:g} s",
+        "rate": "none" if rate is None else str(rate),
         "concurrency": plan.persistence.concurrency,
         "maxAttempts": plan.persistence.max_attempts,
         "limit": plan.limit,

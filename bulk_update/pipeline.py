@@ -33,7 +33,7 @@ from bulk_update.pure.batching import Batcher
 from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.group import Limits
 from bulk_update.pure.intake import Intake
-from bulk_update.pure.ledger_lines import RETRY, EndLine, ResultWriter, RunLine, encode_line
+from bulk_update.pure.ledger_lines import RETRY, EndLine, RateLine, ResultWriter, RunLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
@@ -213,7 +213,9 @@ class Run:
             if is_new:
                 self._pace.change(rate)
                 self._concurrency.allow(None if rate is None else rate.per_second)
-                self._say("the rate is " + ("none" if rate is None else f"{rate.limit} in {rate.period:g} s") + " now")
+                words = "none" if rate is None else str(rate)
+                self._ledger.note(encode_line(RateLine(words, self._stage.clock.stamp())))
+                self._say(f"the rate is {words} now")
 
     def _say(self, message: str) -> None:
         if self._stage.observer is not None:

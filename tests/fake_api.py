@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
+from bulk_update.edge.control import RateFile
 from bulk_update.edge.ledger import LedgerFile
 from bulk_update.edge.rows import IterableRows
 from bulk_update.model import Answer, Change, Invalid, Outcome
@@ -147,7 +148,10 @@ class VirtualClock:
 
 @dataclass
 class MemoryLedger:
-    """A ledger in memory. `breaks_at`: the number of the append, from 1, that no longer fits on the disk."""
+    """A ledger in memory. `breaks_at`: the number of the append, from 1, that no longer fits on the disk.
+
+    `control`: what lies beside it and may tell another rate.
+    """
 
     path: Path = Path("test.ledger.ndjson")
     seal: Seal = field(default_factory=Seal)
@@ -155,6 +159,7 @@ class MemoryLedger:
     appends: int = 0
     breaks_at: int | None = None
     seconds: float = 0.0
+    control: RateFile | None = None
 
     async def append(self, data: bytes) -> None:
         """Keep an append. Implements `edge.ledger.Store`."""
@@ -225,6 +230,7 @@ def make_run(
         begin=begin,
         transport=api,
         observer=listener,
+        control=None if file is None else file.control,
         clock=cast(Any, VirtualClock()),
         chance=random.Random(seed),
     )

@@ -6,6 +6,7 @@ One JSON object a line. Lines by `type`:
     sending  a request goes out, written and synced *before* it goes: whose rows may have been applied
     request  what became of one HTTP attempt
     result   what became of one row
+    rate     another rate holds from now on
     cut      a torn tail was cut off, and where it is kept
     end      a run ends, with its summary
     seal     closes one append
@@ -102,6 +103,13 @@ class ResultLine(msgspec.Struct, tag_field="type", tag="result", rename="camel",
     raw: str = ""
 
 
+class RateLine(msgspec.Struct, tag_field="type", tag="rate"):
+    """The rate of a run was changed while it went on. `rate`: as in the settings of `run` lines."""
+
+    rate: str
+    time: str
+
+
 class CutLine(msgspec.Struct, tag_field="type", tag="cut"):
     """A torn tail of `bytes` bytes was cut off; `kept` is the file that has it."""
 
@@ -126,7 +134,7 @@ class SealLine(msgspec.Struct, tag_field="type", tag="seal"):
     chain: str
 
 
-Line = RunLine | SendingLine | RequestLine | ResultLine | CutLine | EndLine
+Line = RunLine | SendingLine | RequestLine | ResultLine | RateLine | CutLine | EndLine
 _line_decoder: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
 _decode_seal: Final = msgspec.json.Decoder(SealLine).decode
 
@@ -136,7 +144,7 @@ def decode_line(line: bytes) -> Line | None:
     try:
         return _line_decoder.decode(line)
     except msgspec.ValidationError:
-        known = {"run", "sending", "request", "result", "cut", "end"}
+        known = {"run", "sending", "request", "result", "rate", "cut", "end"}
         kind = msgspec.json.decode(line, type=dict[str, Raw]).get("type")
         if kind is not None and msgspec.json.decode(kind) not in known:
             return None

@@ -27,6 +27,10 @@ class Rate:
         """
         return cls(int(amount), period) if amount >= 1 else cls(1, period / amount)
 
+    def __str__(self) -> str:
+        """Write it as the ledger has it: `5 in 1 s`."""
+        return f"{self.limit} in {self.period:g} s"
+
     @property
     def per_second(self) -> float:
         """Requests a second."""

@@ -13,12 +13,21 @@ from bulk_update.report.latency import Percentiles
 
 
 @dataclass(frozen=True, slots=True)
+class RateChange:
+    """Another rate for a run that went on: `rate` as the ledger has it, from `time` on."""
+
+    time: float
+    rate: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     """One run. `number`: from 1. `ended`, `exit`: None when the ledger has no end of it.
 
     `seconds`: of the run; when it has no end, until it was last heard of. `settled`: results it recorded.
     `stopped`: why it ended early. `complete`: it read its input to the end. `skipped`: rows that had their
-    result before. `unsent`, `absent`: as its summary has them, None without one.
+    result before. `unsent`, `absent`: as its summary has them, None without one. `rates`: those that it was given
+    while it went on.
     """
 
     number: int
@@ -37,6 +46,7 @@ class RunFacts:
     unsent: int | None
     absent: int | None
     process: int | None
+    rates: tuple[RateChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ def _slow(attempt: SlowAttempt) -> dict[str, object]:
 
 def _run(run: RunFacts) -> dict[str, object]:
     ended = None if run.ended is None else _time(run.ended)
-    return asdict(run) | {"began": _time(run.began), "ended": ended}
+    rates = [{"time": _time(change.time), "rate": change.rate} for change in run.rates]
+    return asdict(run) | {"began": _time(run.began), "ended": ended, "rates": rates}
 
 
 def _course(course: Course) -> dict[str, object]:

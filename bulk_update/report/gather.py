@@ -8,7 +8,17 @@ from operator import attrgetter
 from typing import Final, cast
 
 from bulk_update.model import RowError, Status
-from bulk_update.pure.ledger_lines import Append, CutLine, EndLine, Line, RequestLine, ResultLine, RunLine, SendingLine
+from bulk_update.pure.ledger_lines import (
+    Append,
+    CutLine,
+    EndLine,
+    Line,
+    RateLine,
+    RequestLine,
+    ResultLine,
+    RunLine,
+    SendingLine,
+)
 from bulk_update.pure.ledger_state import is_answered
 from bulk_update.report.attempts import OUTCOMES, AttemptOutcome, outcome_of
 from bulk_update.report.data import ReportData, SlowAttempt
@@ -119,6 +129,8 @@ class Gathering:
             self._attempt(line)
         elif type(line) is EndLine:
             self._end(line)
+        elif type(line) is RateLine:
+            self._runs[-1].change_rate(line)
         elif type(line) is CutLine:
             self._cut += line.bytes
 

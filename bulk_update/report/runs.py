@@ -1,18 +1,21 @@
 """The runs of a ledger: when each began and ended, how, and what it was told to do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from bulk_update.pure.ledger_lines import FORMAT, RETRY, EndLine, RunLine
-from bulk_update.report.data import RunFacts
+from bulk_update.pure.ledger_lines import FORMAT, RETRY, EndLine, RateLine, RunLine
+from bulk_update.report.data import RateChange, RunFacts
 from bulk_update.report.reasons import LONGEST
 from bulk_update.report.series import RunSeries
 from bulk_update.report.settings import rate_of, whole_of
 
 _NAMES: Final = 20
 """Inputs of a run that are named."""
+
+_RATES: Final = 20
+"""Changes of a run's rate that are told of: the last."""
 
 
 @dataclass(slots=True)
@@ -26,6 +29,7 @@ class RunRecord:
     settled: int = 0
     ended: float | None = None
     end: EndLine | None = None
+    rates: list[RateChange] = field(default_factory=list)
 
     @property
     def is_retry(self) -> bool:
@@ -58,6 +62,14 @@ class RunRecord:
         self.now = seconds_of(time, self.now)
         self.series.heard_of(self.now)
 
+    def change_rate(self, line: RateLine) -> None:
+        """Note another rate; the course is drawn under the highest of them."""
+        self.hear(line.time)
+        self.rates = [*self.rates, RateChange(self.now, line.rate[:LONGEST])][-_RATES:]
+        rate = rate_of({"rate": line.rate})
+        if self.series.rate is not None and (rate is None or _per_second(rate) > _per_second(self.series.rate)):
+            self.series.rate = rate
+
     def close(self, line: EndLine) -> None:
         """Note its end."""
         self.hear(line.time)
@@ -83,6 +95,7 @@ class RunRecord:
             unsent=self._whole("unsent"),
             absent=self._whole("absent"),
             process=whole_of(self.line.settings, "pid"),
+            rates=tuple(self.rates),
         )
 
     @property
@@ -102,6 +115,10 @@ def begin_run(number: int, line: RunLine, rows_before: list[int], now: float) ->
     series = RunSeries(number, line.verb[:LONGEST], began, rows_before)
     series.rate, series.concurrency = rate_of(line.settings), whole_of(line.settings, "concurrency")
     return RunRecord(number, line, series, began)
+
+
+def _per_second(rate: tuple[float, float]) -> float:
+    return rate[0] / rate[1]
 
 
 def seconds_of(time: str, otherwise: float) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bulk_update.model import Status
 from bulk_update.pure.standing import printable
 from bulk_update.report import figures
-from bulk_update.report.data import OrganizationFacts, Reason, ReportData, RunFacts, SlowAttempt
+from bulk_update.report.data import OrganizationFacts, RateChange, Reason, ReportData, RunFacts, SlowAttempt
 from bulk_update.report.markup import NOTHING, Column, Markup, join, table, tag
 from bulk_update.report.overview import SIGNS
 
@@ -143,8 +143,13 @@ def _run(run: RunFacts) -> Sequence[str]:
         figures.duration(run.seconds),
         f"{run.settled:,}",
         f"{run.attempts:,}",
-        _end(run),
+        join([_end(run), *(_rate(change) for change in run.rates)]),
     )
+
+
+def _rate(change: RateChange) -> Markup:
+    words = f"the rate was {printable(change.rate, _SHOWN_CODE)} from {figures.stamp(change.time)} on"
+    return tag("bdi", words, class_="message small")
 
 
 def _end(run: RunFacts) -> Markup:

@@ -164,7 +164,14 @@ def _runs(data: ReportData) -> list[str]:
         for run in shown
     ]
     more = f" (the latest {len(shown)} of {data.runs_total:,})" if data.runs_total > len(shown) else ""
-    return [f"runs{more}:", *_columns(cells, right=(0, 3, 4, 5))]
+    return [f"runs{more}:", *_columns(cells, right=(0, 3, 4, 5)), *(line for run in shown for line in _rates(run))]
+
+
+def _rates(run: RunFacts) -> list[str]:
+    return [
+        f"  run {run.number}: the rate was {printable(change.rate, _NAME)} from {figures.stamp(change.time)} on"
+        for change in run.rates
+    ]
 
 
 def _how_it_ended(run: RunFacts) -> str:

@@ -39,6 +39,7 @@ def lines_in_documents() -> Iterator[tuple[str, dict[str, Any]]]:
                     yield f"{path.name}:{fence.line + number}", line
 
 
+WRITTEN = {"run", "sending", "request", "result", "cut", "end", "seal"}
 LINES = dict(lines_in_documents())
 
 
@@ -60,7 +61,7 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def test_a_ledger_fits(ledger: list[dict[str, Any]]) -> None:
-    assert {line["type"] for line in ledger} == {"run", "sending", "request", "result", "cut", "end", "seal"}
+    assert {line["type"] for line in ledger} == WRITTEN
     assert {line["status"] for line in ledger if line["type"] == "result"} == {"updated", "failed", "invalid"}
     for number, line in enumerate(ledger, 1):
         assert list(SCHEMA.errors(line)) == [], number
@@ -80,7 +81,7 @@ def test_the_lines_that_documents_show_fit(line: dict[str, Any]) -> None:
 
 
 def test_the_documents_show_each_type() -> None:
-    assert {line["type"] for line in LINES.values()} == {"run", "sending", "request", "result", "cut", "end", "seal"}
+    assert {line["type"] for line in LINES.values()} == {*WRITTEN, "rate"}
 
 
 @pytest.mark.parametrize("struct", STRUCTS, ids=lambda struct: struct.__name__)

@@ -15,6 +15,7 @@ from bulk_update.pure.ledger_lines import (
     CutLine,
     Damage,
     EndLine,
+    RateLine,
     ResultLine,
     ResultWriter,
     Seal,
@@ -305,8 +306,8 @@ def test_damage_names_the_line_that_cannot_be_read() -> None:
 
 
 def test_the_ends_of_a_run_and_cuts_are_read_as_written() -> None:
-    end, cut = EndLine(TIME, 1, {"rows": 2}), CutLine(7, "in.torn-1", TIME)
-    assert [decode_line(encode_line(line)[:-1]) for line in (end, cut)] == [end, cut]
+    written = [EndLine(TIME, 1, {"rows": 2}), CutLine(7, "in.torn-1", TIME), RateLine("20 in 1 s", TIME)]
+    assert [decode_line(encode_line(line)[:-1]) for line in written] == written
 
 
 def test_a_ledger_of_another_format_is_refused() -> None:

@@ -5,18 +5,22 @@ import json
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from bulk_update import Summary
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.model import RowError, Status
-from bulk_update.pure.ledger_lines import Append
+from bulk_update.pure.ledger_lines import Append, RateLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.report.attempts import AttemptOutcome
 from bulk_update.report.data import ReportData
+from bulk_update.report.facts import facts_of
 from bulk_update.report.gather import CHARTED, RUNS, SLOWEST, Gathering
-from tests.report.ledgers import BEGAN, SETTINGS, Came, LedgerMaker, change, gather
+from bulk_update.report.page import render
+from bulk_update.report.text import describe
+from tests.report.ledgers import BEGAN, SETTINGS, Came, LedgerMaker, change, gather, stamp
 from tests.report.weather import Migration, Weather, migration
 from tests.runs import carry_out, plan, row, rows
 from tests.servers.actions import Action
@@ -174,6 +178,36 @@ def test_of_very_many_runs_the_first_and_the_latest_are_told() -> None:
     assert len(data.courses) == CHARTED
     assert {sum(sum(stretch.outcomes) for stretch in course.stretches) for course in data.courses} == {7}
     assert data.last.stopped == "an outage"
+
+
+def test_rates_that_a_run_was_given_meanwhile_are_told() -> None:
+    maker, appends = made()
+    maker.run(0.0, settings={"rate": "5 in 1 s"})
+    for at, rate in ((10.0, "20 in 1 s"), (20.0, "300 in 60 s"), (30.0, "\x1b[31m")):
+        maker.line(encode_line(RateLine(rate, stamp(at))))
+    maker.end(40.0, 0, {"run_seconds": 40.0})
+    data = gather(b"".join(appends))
+    assert [given.rate for given in data.last.rates] == ["20 in 1 s", "300 in 60 s", "\x1b[31m"]
+    text = describe(data)
+    assert "run 1: the rate was 20 in 1 s from 2026-" in text
+    assert "run 1: the rate was \\x1b[31m from 2026-" in text
+    assert "the rate was 300 in 60 s from 2026-" in render(data, 0.0)
+    (run,) = cast(list[dict[str, Any]], facts_of(data)["runs"])
+    assert [given["rate"] for given in run["rates"]][:2] == ["20 in 1 s", "300 in 60 s"]
+    assert run["rates"][0]["time"].endswith("10.000Z")
+
+
+@pytest.mark.parametrize(("rates", "highest"), [(["20 in 1 s", "2 in 1 s"], (20, 1)), (["none", "2 in 1 s"], None)])
+def test_a_course_is_drawn_under_the_highest_rate_of_its_run(
+    rates: list[str], highest: tuple[float, float] | None
+) -> None:
+    maker, appends = made()
+    maker.run(0.0, settings={"rate": "5 in 1 s"})
+    maker.attempt(1, 1.0, [change(1)])
+    for rate in rates:
+        maker.line(encode_line(RateLine(rate, stamp(2.0))))
+    maker.seal()
+    assert [course.rate for course in gather(b"".join(appends)).courses] == [highest]
 
 
 def test_a_torn_tail_and_what_was_cut_before_are_told() -> None:
