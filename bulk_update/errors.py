@@ -14,6 +14,7 @@ An exception ends a run; an outcome ends a row. A row that cannot be updated nev
         ├── NotThisApi            3
         ├── OutageOutlasted       3
         ├── LedgerUnwritable      3
+        ├── LedgerGone            3    deleted, moved or replaced
         ├── TooManyFailures       3
         └── Interrupted           128 + the signal's number: 129, 130 or 143
 
@@ -75,6 +76,14 @@ class OutageOutlasted(StoppedEarly):
 
 class LedgerUnwritable(StoppedEarly):
     """Report that the ledger could not be written; sending has stopped."""
+
+
+class LedgerGone(StoppedEarly):
+    """Report that the ledger was deleted, moved or replaced under the run. `is_back`: it is at its place again."""
+
+    def __init__(self, message: str, *, is_back: bool = False) -> None:
+        super().__init__(message)
+        self.is_back = is_back
 
 
 class TooManyFailures(StoppedEarly):

@@ -23,10 +23,11 @@ from bulk_update.edge.ledger import Ledger, LedgerFile
 from bulk_update.edge.outbox import Outbox
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.edge.pace import Pace
+from bulk_update.edge.rescue import rescue
 from bulk_update.edge.rows import Rows
 from bulk_update.edge.sender import Means, Persistence, Sender
 from bulk_update.edge.stop import Stop
-from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable, UsageError
+from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerGone, LedgerUnwritable, UsageError
 from bulk_update.model import Halted, Snapshot, Status
 from bulk_update.ports import Clock, Transport
 from bulk_update.pure.batching import Batcher
@@ -40,8 +41,8 @@ from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance, Health
 from bulk_update.pure.tally import Summary
 
-_LOOK_AT_CONTROL: Final = 1.0
-"""Seconds between looks at the control file."""
+_LOOK: Final = 1.0
+"""Seconds between looks at the control file, and at the ledger's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +148,15 @@ class Run:
                 with self._work, self._overflow:
                     async with anyio.create_task_group() as beside:
                         beside.start_soon(self._heed_control)
+                        beside.start_soon(self._watch_ledger)
                         await self._read_and_send()
                         beside.cancel_scope.cancel()
+                self._notice_ledger()
                 ended = self._end()
                 with anyio.CancelScope(shield=True):
                     await self._ledger.record(self._end_line(ended))
                 self._ledger.close()
+                ended = self._with_ledger(ended)
         except* LedgerUnwritable as broken:
             self._stop.reason = _broken(broken)
             ended = self._end()
@@ -204,7 +208,7 @@ class Run:
         """Keep another rate when the control file says so."""
         control = self._stage.control
         while control is not None:
-            await anyio.sleep(_LOOK_AT_CONTROL)
+            await anyio.sleep(_LOOK)
             try:
                 is_new, rate = control.look()
             except UsageError as error:
@@ -216,6 +220,29 @@ class Run:
                 words = "none" if rate is None else str(rate)
                 self._ledger.note(encode_line(RateLine(words, self._stage.clock.stamp())))
                 self._say(f"the rate is {words} now")
+
+    async def _watch_ledger(self) -> None:
+        """Stop in good order when the ledger is no longer at its place: nobody would find what is recorded."""
+        while not self._notice_ledger():
+            await anyio.sleep(_LOOK)
+        self._say(f"ERROR: {self._stop.reason}; waiting for the answers that are on their way")
+
+    def _notice_ledger(self) -> bool:
+        """Tell whether the ledger was deleted, moved or replaced; if so, this is what stops the run."""
+        file = self._stage.file
+        if file.is_in_place():
+            return False
+        gone = LedgerGone(f"the ledger {file.path} was deleted, moved or replaced while the run was at work")
+        self._stop.request(gone)
+        self._stop.reason = gone
+        return True
+
+    def _with_ledger(self, ended: Ended) -> Ended:
+        """Save a ledger that is gone, now that its last line is in it, and say where it is."""
+        if not isinstance(ended.reason, LedgerGone):
+            return ended
+        gone = rescue(self._stage.file.path, self._stage.file.descriptor)
+        return replace(ended, summary=replace(ended.summary, stopped=str(gone)), reason=gone)
 
     def _say(self, message: str) -> None:
         if self._stage.observer is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from bulk_update.cli.streams import LONGEST, safe
-from bulk_update.errors import TooManyFailures
+from bulk_update.errors import LedgerGone, TooManyFailures
 from bulk_update.pure.commands import command, main_job, target
 from bulk_update.pure.ledger_lines import RETRY
 from bulk_update.pure.plural import counted
@@ -49,6 +49,8 @@ def next_command(ended: "Ended", words: Sequence[str]) -> str | None:
     summary, words = ended.summary, _without(words, "--ping-url")
     if isinstance(ended.reason, TooManyFailures):
         return command(["failures", summary.ledger])
+    if isinstance(ended.reason, LedgerGone) and not ended.reason.is_back:
+        return None
     if ended.reason is not None:
         return command(words)
     return _next_of_retry(ended, words) if ended.begin.verb == RETRY else _next_of_run(summary, words)

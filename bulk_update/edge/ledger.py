@@ -41,6 +41,21 @@ class LedgerFile:
         self.seal = Seal()
 
     @property
+    def descriptor(self) -> int:
+        """The open file, to be read from."""
+        return self._descriptor
+
+    def is_in_place(self) -> bool:
+        """Tell whether its path still leads to it; also when that cannot be told."""
+        try:
+            there = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return os.path.samestat(there, os.fstat(self._descriptor))
+
+    @property
     def size(self) -> int:
         """Bytes of the file."""
         return os.fstat(self._descriptor).st_size

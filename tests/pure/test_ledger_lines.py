@@ -15,6 +15,7 @@ from bulk_update.pure.ledger_lines import (
     CutLine,
     Damage,
     EndLine,
+    Line,
     RateLine,
     ResultLine,
     ResultWriter,
@@ -306,7 +307,7 @@ def test_damage_names_the_line_that_cannot_be_read() -> None:
 
 
 def test_the_ends_of_a_run_and_cuts_are_read_as_written() -> None:
-    written = [EndLine(TIME, 1, {"rows": 2}), CutLine(7, "in.torn-1", TIME), RateLine("20 in 1 s", TIME)]
+    written: list[Line] = [EndLine(TIME, 1, {"rows": 2}), CutLine(7, "in.torn-1", TIME), RateLine("20 in 1 s", TIME)]
     assert [decode_line(encode_line(line)[:-1]) for line in written] == written
 
 
