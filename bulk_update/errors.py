@@ -96,3 +96,18 @@ class Interrupted(StoppedEarly):
     def __init__(self, number: int) -> None:
         super().__init__(f"interrupted by {signal.Signals(number).name}")
         self.exit_code = 128 + number
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Unwrap an error: a task group wraps what one of its tasks raised."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def exit_code_of(error: BaseException) -> int:
+    """Tell the exit code of a run that an error has ended."""
+    error = innermost(error)
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    return error.exit_code if isinstance(error, BulkUpdateError) else BulkUpdateError.exit_code

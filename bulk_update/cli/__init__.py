@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Final
 
 from bulk_update.cli.streams import LONGEST, fill_closed_descriptors, leave_streams, safe, say
-from bulk_update.errors import BulkUpdateError
+from bulk_update.errors import BulkUpdateError, exit_code_of, innermost
 
 VERBS: Final = {
     "run": "bulk_update.cli.run",
@@ -33,15 +33,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("bulk-update: interrupted; run the same command again")
         return 130
     except Exception as error:  # noqa: BLE001 - a crash must not end in 1, which says that the run finished
-        # A task group wraps what one of its tasks raised.
-        while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
-            error = error.exceptions[0]
-        if isinstance(error, BulkUpdateError):
-            say(f"bulk-update: {safe(str(error), LONGEST)}")
-            return error.exit_code
-        say(traceback.format_exc().rstrip())
-        say("bulk-update: this is a fault of bulk-update; the ledger holds what was done. Run the command again")
-        return 3
+        if isinstance(innermost(error), BulkUpdateError):
+            say(f"bulk-update: {safe(str(innermost(error)), LONGEST)}")
+        else:
+            say(traceback.format_exc().rstrip())
+            say("bulk-update: this is a fault of bulk-update; the ledger holds what was done. Run the command again")
+        return exit_code_of(error)
     finally:
         leave_streams()
 

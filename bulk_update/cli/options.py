@@ -106,6 +106,7 @@ def _run_parser() -> _Parser:
     )
     _add_sending(parser)
     _add_output(parser)
+    _add_monitoring(parser)
     return parser
 
 
@@ -124,6 +125,7 @@ def _retry_parser() -> _Parser:
     _add_batches(parser)
     _add_sending(parser)
     _add_output(parser)
+    _add_monitoring(parser)
     return parser
 
 
@@ -249,6 +251,13 @@ def _add_output(parser: _Parser) -> None:
     add("--quiet", action="store_true", help="say nothing but errors and warnings")
     add("--no-progress", action="store_true", help="show no progress")
     add("--log-format", choices=("text", "json"), default="text", help="[text]")
+
+
+def _add_monitoring(parser: _Parser) -> None:
+    add = parser.add_argument
+    add("--metrics-file", metavar="PATH", help="Prometheus metrics, for a collector of text files, every 15 s")
+    add("--ping-url", metavar="URL", help="told of the start and of the exit code [BULK_UPDATE_PING_URL]")
+    add("--summary-file", metavar="PATH", help="the object of --json, written at the end")
 
 
 _PARSERS: Final = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import anyio
 
+from bulk_update.cli.monitoring import Monitor, monitored
 from bulk_update.cli.settings import read_job, read_retry
 from bulk_update.cli.streams import LONGEST, OutputLost, give_json, safe, say
 from bulk_update.cli.words import describe_summary, next_command
@@ -50,12 +51,15 @@ def run(options: argparse.Namespace) -> int:
         from bulk_update.cli.check import check
 
         return check(options)
-    return _carry_out(read_job(options, os.environ), options)
+    with monitored(options, os.environ) as monitor:
+        return _carry_out(read_job(options, os.environ), options, monitor)
 
 
 def retry(options: argparse.Namespace) -> int:
     """Send again what the ledger does not show as updated."""
-    return _carry_out(read_retry(options, os.environ, _recorded_api(Path(options.ledger))), options)
+    with monitored(options, os.environ) as monitor:
+        job = read_retry(options, os.environ, _recorded_api(Path(options.ledger)))
+        return _carry_out(job, options, monitor)
 
 
 def _recorded_api(path: Path) -> str | None:
@@ -73,14 +77,15 @@ def _collect_garbage_seldom() -> None:
     gc.set_threshold(100_000, 50, 1000)
 
 
-def _carry_out(job: Job, options: argparse.Namespace) -> int:
+def _carry_out(job: Job, options: argparse.Namespace, monitor: Monitor) -> int:
     _collect_garbage_seldom()
-    ended = anyio.run(_run, job, options)
-    _tell(ended, options)
+    ended = anyio.run(_run, job, options, monitor)
+    monitor.exit = ended.summary.exit
+    _tell(ended, options, monitor)
     return ended.summary.exit
 
 
-async def _run(job: Job, options: argparse.Namespace) -> Ended:
+async def _run(job: Job, options: argparse.Namespace, monitor: Monitor) -> Ended:
     settings = ProgressSettings(
         is_quiet=options.quiet,
         has_progress=not options.no_progress,
@@ -99,21 +104,24 @@ async def _run(job: Job, options: argparse.Namespace) -> Ended:
 
             beside.start_soon(heed_signals, drain, run.leave)
             beside.start_soon(progress.show, run.snapshot)
+            beside.start_soon(monitor.follow, run.snapshot, progress.notice, job.plan.limit)
             ended = await run.carry_out()
+            monitor.ended(run.snapshot())
             beside.cancel_scope.cancel()
     finally:
         progress.close()
     return ended
 
 
-def _tell(ended: Ended, options: argparse.Namespace) -> None:
+def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
     """Say how it ended: words on standard error, data on standard output."""
     if isinstance(ended.reason, NothingSent):
         say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")
         return
     again = next_command(ended, options.words)
+    summary = asdict(ended.summary) | {"next": again}
+    monitor.told(summary)
     if options.json:
-        summary = asdict(ended.summary) | {"next": again}
         try:
             give_json(summary)
         except OutputLost as lost:  # the exit code speaks for the ledger

@@ -34,7 +34,7 @@ _LEAST_BODY: Final = 1_000
 def read_job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
     """Make the job of the main job's words. UsageError or SettingsError says what cannot be used."""
     inputs = read_inputs(options)
-    return Job(inputs, _ledger_path(options), _target(options, environ, None), _plan(options))
+    return Job(inputs, ledger_path(options), _target(options, environ, None), _plan(options))
 
 
 def read_retry(options: argparse.Namespace, environ: Mapping[str, str], recorded_api: str | None) -> Job:
@@ -113,7 +113,8 @@ def _column(word: str) -> tuple[str, str]:
     return field, header
 
 
-def _ledger_path(options: argparse.Namespace) -> Path:
+def ledger_path(options: argparse.Namespace) -> Path:
+    """Tell where the ledger of the main job is. UsageError when nothing tells."""
     if options.ledger is not None:
         return Path(options.ledger)
     first: str = options.inputs[0]
@@ -146,11 +147,11 @@ def _base_url(text: str) -> str:
         host, _ = url.hostname, url.port
     except ValueError:
         raise SettingsError(f"found {text!r}, {expected}") from None
-    is_whole = url.scheme in ("http", "https") and host is not None and _is_host(host)
+    is_whole = url.scheme in ("http", "https") and host is not None and is_host(host)
     if not is_whole or host is None or url.query or url.fragment or url.username is not None:
         shown = "a URL with a user name" if "@" in text else repr(text)
         raise SettingsError(f"found {shown}, {expected}")
-    if url.scheme == "http" and not _is_loopback(host):
+    if url.scheme == "http" and not is_loopback(host):
         raise SettingsError(
             f"found {text!r}: plain http would show the credentials to the network, so it is allowed only to "
             "this machine; use https"
@@ -158,7 +159,7 @@ def _base_url(text: str) -> str:
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
 
 
-def _is_host(host: str) -> bool:
+def is_host(host: str) -> bool:
     """Tell whether it is a name or an address; what is none would look like an outage that never ends."""
     try:
         ipaddress.ip_address(host)
@@ -168,7 +169,8 @@ def _is_host(host: str) -> bool:
     return True
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether what is sent there stays on this machine."""
     if host == "localhost":
         return True
     try:
