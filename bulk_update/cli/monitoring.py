@@ -136,8 +136,7 @@ class Monitor:
         self._last = Last(code, now, now if code == 0 else self._last.success)
         self._tell(say_plainly, self._write_metrics(is_running=False))
         if self._pings is not None:
-            self._pings.send(str(code), self._body)
-            failure = _wait(self._pings)
+            failure = _tell_end(self._pings, code, self._body)
             if failure:
                 say_plainly(f"WARNING: --ping-url: {safe(failure)}")
 
@@ -170,11 +169,11 @@ class _Enough(BaseException):
     """Leave what is waited for: a person or a system wants the program to end."""
 
 
-def _wait(pings: Pings) -> str:
-    """Wait for the pings; a signal ends the waiting, and not the program: its exit code is settled."""
-    if threading.current_thread() is not threading.main_thread():
-        return pings.wait()
-    with contextlib.suppress(_Enough), _signals_are_enough():
+def _tell_end(pings: Pings, code: int, body: bytes) -> str:
+    """Tell of the end and wait for that; a signal ends the waiting, and not the program: its exit code is settled."""
+    is_main = threading.current_thread() is threading.main_thread()
+    with contextlib.suppress(_Enough), _signals_are_enough() if is_main else contextlib.nullcontext():
+        pings.send(str(code), body)
         return pings.wait()
     return ""
 

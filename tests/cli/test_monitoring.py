@@ -225,7 +225,9 @@ async def test_who_does_not_answer_holds_up_no_end(changes: Path) -> None:
 async def test_a_signal_while_a_ping_is_waited_for_ends_that_and_changes_no_code(changes: Path) -> None:
     async with open_misbehaving([verdicts({"a1": False})]) as server, open_pinged(None) as pinged:
         async with running(changes, "--api-url", server.url, "--ping-url", pinged.url) as process:
-            await said(process, b"next: bulk-update retry")
+            while len(pinged.told) < 2:
+                pinged.heard.clear()
+                await asyncio.wait_for(pinged.heard.wait(), 30)
             process.send_signal(signal.SIGINT)
             ended = await end(process)
     assert ended.code == 1
