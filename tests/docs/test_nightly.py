@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 
 from bulk_update.cli.options import parse
+from bulk_update.pure.metrics import NAMES
 from tests.docs.conftest import SEED, serving
 from tests.docs.markdown import ROOT, table
 from tests.docs.shell import Command, Done, environment, run
@@ -219,3 +220,29 @@ def test_the_script_stops_at_what_is_worth_trying_again_and_goes_on_from_there(f
 def test_the_script_tells_what_it_does_with_each_code() -> None:
     told = [row[0] for row in table(ROOT / "docs" / "nightly.md", "code")]
     assert ", ".join(told) == "0, 1, 2, 3, 129, 130, 143"
+
+
+# ------------------------------------------------------------------------------------- monitoring
+
+
+def rules() -> list[dict[str, Value]]:
+    (document,) = read_documents((SAMPLES / "bulk-update.rules.yml").read_text())
+    return cast("list[dict[str, Value]]", at(document, "groups", 0, "rules"))
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: str(rule["alert"]))
+def test_alerts_ask_for_metrics_that_are_written(rule: dict[str, Value]) -> None:
+    expression = str(rule["expr"])
+    asked = set(re.findall(r"bulk_update_\w+", expression))
+    assert asked
+    assert asked <= NAMES
+    assert expression.count("(") == expression.count(")")
+    assert re.fullmatch(r"\d+[mh]", str(rule.get("for", "0m")))
+    summary = str(at(rule, "annotations", "summary"))
+    assert set(re.findall(r"\{\{ *(.*?) *\}\}", summary)) <= {"$labels.name", "$value"}
+
+
+def test_each_metric_is_told_of() -> None:
+    told = [name.strip() for row in table(ROOT / "docs" / "nightly.md", "metric") for name in row[0].split(",")]
+    assert set(told) == NAMES
+    assert len(told) == len(NAMES)
