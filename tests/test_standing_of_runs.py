@@ -64,3 +64,13 @@ async def test_rows_that_the_main_job_sends_again_are_not_done_meanwhile(tmp_pat
         stood = await look(server.url, tmp_path, Changes([*early, *late], "test"))
     assert [standing.share for standing in stood] == [0.5, 1.0, 1.0]
     assert (stood[-1].snapshot.again, stood[-1].snapshot.resending) == (2, 0)
+
+
+async def test_rows_of_which_a_retry_has_nothing_left_to_send_are_done(tmp_path: Path) -> None:
+    twice: list[Row] = [row("a0", actionIcon="early"), row("a0", actionIcon="late")]
+    async with open_misbehaving([verdicts({"a0": False}), ok()]) as server:
+        await carry_out(server.url, twice, tmp_path)
+        stood = await look(server.url, tmp_path, None)
+        assert len(server.requests) == 2
+    snapshot = stood[-1].snapshot
+    assert (snapshot.again, snapshot.resending, snapshot.to_resend, stood[-1].share) == (1, 0, 1, 1.0)

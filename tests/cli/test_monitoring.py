@@ -188,11 +188,13 @@ async def test_a_signal_is_told(changes: Path, metrics: Path, summary: Path) -> 
 
 
 async def test_the_url_may_come_from_the_environment_and_stands_nowhere(changes: Path) -> None:
-    async with open_misbehaving([verdicts({"a1": False})]) as server, open_pinged() as pinged:
+    async with open_misbehaving([verdicts({"a1": False}), html(404)]) as server, open_pinged() as pinged:
         secrets = {"VELT_API_KEY": KEY, "VELT_AUTH_TOKEN": TOKEN, "BULK_UPDATE_PING_URL": pinged.url}
         ended = await run(changes, "--api-url", server.url, "--json", env=secrets)
-        again = await told(pinged, changes, "--api-url", server.url, "--json", "--limit", "3")
-    assert (ended.code, len(pinged.told)) == (1, 4)
+        other = changes.with_name("other.ledger")
+        again = await told(pinged, changes, "--api-url", server.url, "--json", "--ledger", other)
+    assert (ended.code, again.code, len(pinged.told)) == (1, 3, 4)
+    assert again.json["next"] == f"bulk-update {changes} --api-url {server.url} --json --ledger {other}"
     left = b"".join(path.read_bytes() for path in changes.parent.iterdir())
     assert "SECRET" not in ended.out + ended.err + again.out + again.err
     assert b"SECRET" not in left
