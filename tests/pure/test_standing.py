@@ -580,3 +580,10 @@ def test_a_pause_that_the_server_asked_for_is_told_in_place_of_the_time_left() -
     told = [part.text for part in describe(replace(MIDWAY, snapshot=snapshot))]
     assert "the server asked to wait 1 min 15 s" in told
     assert "pushed back 3 times" in told
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 retry · pushed back 1 time"), (2, "2 retries · pushed back 2 times")]
+)
+def test_nouns_go_with_their_numbers(count: int, words: str) -> None:
+    assert words in say(replace(MIDWAY, snapshot=replace(MIDWAY.snapshot, retries=count, pushbacks=count)))

@@ -4,9 +4,10 @@ import re
 
 import pytest
 
+from bulk_update.model import RowError, Status
 from bulk_update.report.text import describe
 from tests.report.hostile import hostile
-from tests.report.ledgers import LedgerMaker, gather
+from tests.report.ledgers import LedgerMaker, change, gather
 from tests.report.weather import Migration, migration
 
 
@@ -48,6 +49,27 @@ def test_hostile_words_move_no_cursor() -> None:
     text = describe(gather(hostile()))
     assert {letter for letter in text if not letter.isprintable()} == {"\n"}
     assert max(map(len, text.split("\n"))) < 3_000
+
+
+def test_nouns_go_with_their_numbers() -> None:
+    appends: list[bytes] = []
+    maker, rows = LedgerMaker(appends.append), [change(1)]
+    maker.run()
+    maker.sending(1, 0.5, rows)
+    maker.attempt(1, 0.7, rows)
+    maker.result(rows[0], Status.FAILED, RowError("not_updated", "no", 200))
+    maker.end(1.0, 3, {"run_seconds": 1.0, "complete": True, "unsent": 1, "absent": 1})
+    text = describe(gather(b"".join(appends)))
+    for words in (
+        "1 run, ",
+        "1 row: 1 failed",
+        "1 row was read and has no result",
+        "1 result is of a row that the input no longer has",
+        "1 answered, 1 attempt,",
+        "of 1 row ",
+        "1 result  1 attempt",
+    ):
+        assert words in text
 
 
 def test_a_run_without_an_end_is_told() -> None:
