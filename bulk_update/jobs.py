@@ -5,9 +5,9 @@ import json
 import os
 import secrets
 import zlib
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ from bulk_update.pure.ledger_lines import (
 )
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
 from bulk_update.pure.names import readable
+from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.settled import SettledRows
 from bulk_update.reading import Inputs, input_rows
@@ -88,12 +89,16 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is to be done. `source` None: send again what `ledger` does not show as updated."""
+    """What is to be done. `source` None: send again what `ledger` does not show as updated.
+
+    `origins`: where settings came from, by their names in `run` lines; none where a program gave them.
+    """
 
     source: Inputs | Changes | None
     ledger: Path
     target: Api | Rehearsal
     plan: Plan = Plan()
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 @asynccontextmanager
@@ -183,7 +188,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
         api,
         salt,
         key,
-        _settings(job) | {"pid": os.getpid()},
+        _with_origins(_settings(job), job.origins) | {"pid": os.getpid()},
     )
 
 
@@ -206,16 +211,30 @@ def _check_belongs(job: Job, first: RunLine, last: RunLine, *, inputs: list[str]
 
 
 def _settings(job: Job) -> dict[str, object]:
-    plan = job.plan
-    rate = plan.rate
+    plan, share = job.plan, job.plan.max_failures.share
     return {
         "batchSize": plan.limits.count,
         "batchBytes": plan.limits.body,
         "buffer": plan.limits.buffer,
-        "rate": "none" if rate is None else str(rate),
+        "rate": _rate_words(plan.rate),
+        "organizationRate": _rate_words(plan.organization_rate),
         "concurrency": plan.persistence.concurrency,
+        "timeout": f"{job.target.timeout:.15g} s",
         "maxAttempts": plan.persistence.max_attempts,
+        "giveUpAfter": f"{plan.persistence.give_up_after:.15g} s",
+        "maxFailures": plan.max_failures.rows if share is None else f"{share * 100:g}%",
         "limit": plan.limit,
+    }
+
+
+def _rate_words(rate: Rate | None) -> str:
+    return "none" if rate is None else str(rate)
+
+
+def _with_origins(settings: Mapping[str, object], origins: Mapping[str, str]) -> dict[str, object]:
+    """Put beside each value where it came from, as far as that is known."""
+    return {
+        name: {"value": value, "from": origins[name]} if name in origins else value for name, value in settings.items()
     }
 
 

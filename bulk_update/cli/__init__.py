@@ -3,6 +3,7 @@
 Nothing heavy is imported before the verb that needs it: `--help` is for someone who waits.
 """
 
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from importlib import import_module
 from typing import Final
 
 from bulk_update.cli.streams import LONGEST, fill_closed_descriptors, leave_streams, safe, say
-from bulk_update.errors import BulkUpdateError, exit_code_of, innermost
+from bulk_update.errors import BulkUpdateError, SettingsError, UsageError, exit_code_of, innermost
 
 VERBS: Final = {
     "run": "bulk_update.cli.run",
@@ -19,6 +20,7 @@ VERBS: Final = {
     "failures": "bulk_update.cli.failures",
     "report": "bulk_update.cli.report",
     "sandbox": "bulk_update.cli.sandbox",
+    "config": "bulk_update.cli.config",
 }
 """Where each verb is carried out; the module has a function of the verb's name."""
 
@@ -44,10 +46,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(words: list[str]) -> int:
-    from bulk_update.cli.options import parse
+    from bulk_update.cli.parsing import parse
 
-    options = parse(words)
+    options = parse(words, os.environ)
     if options is None:
         return 0
     verb: Callable[[object], int] = getattr(import_module(VERBS[options.verb]), options.verb)
-    return verb(options)
+    try:
+        return verb(options)
+    except (UsageError, SettingsError) as error:
+        from bulk_update.cli.sources import with_sources
+
+        raise type(error)(with_sources(str(error), options)) from None

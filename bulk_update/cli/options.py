@@ -1,46 +1,11 @@
-"""The words of the command line: one parser a verb."""
+"""The options of the command line: one parser a verb."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-from bulk_update.cli.streams import give
+from bulk_update.cli import help_texts
 from bulk_update.errors import UsageError
-from bulk_update.pure.names import nearest
-from bulk_update.version import VERSION
-
-EXIT_CODES: Final = """\
-exit codes:
-  0    every row is updated
-  1    finished, and some row is failed, invalid or unknown
-  2    nothing was sent: usage, settings, input or ledger cannot be used
-  3    stopped early and worth running again: credentials refused, outage outlasted,
-       ledger cannot be written, too many failures
-  129, 130, 143
-       interrupted by SIGHUP, SIGINT, SIGTERM; run the same command again"""
-
-_OVERVIEW: Final = """\
-Change Velt activity logs in bulk: rows of NDJSON or CSV go in, batched requests go out, and a ledger
-tells for every row what became of it.
-
-  bulk-update INPUT...          the main job: send every row, record every result
-  bulk-update check INPUT...    read and validate everything, send nothing
-  bulk-update retry LEDGER      send again what the ledger does not show as updated
-  bulk-update failures LEDGER   the rows not updated, as a file that can be mended and used as input
-  bulk-update report LEDGER     what happened
-  bulk-update sandbox           serve a local emulator of the API
-
-  bulk-update VERB --help tells the options of each; of the main job: bulk-update run --help"""
-
-_CREDENTIALS: Final = "credentials come from VELT_API_KEY and VELT_AUTH_TOKEN, or from files; no option takes a secret."
-
-_EXAMPLES: Final = """\
-examples:
-  bulk-update check changes.ndjson              what would be sent, what is invalid
-  bulk-update changes.ndjson --sandbox          rehearse against the embedded sandbox
-  bulk-update changes.ndjson --limit 100        a canary: the first 100 rows
-  bulk-update changes.ndjson                    go on from there
-  bulk-update retry changes.ndjson.ledger.ndjson"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -50,53 +15,18 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}. See {self.prog} --help")
 
 
-def parse(words: Sequence[str]) -> argparse.Namespace | None:
-    """Read the words; None when they only asked to be told something, and it was told.
-
-    A first word that is no verb belongs to the main job. UsageError says what is wrong.
-    """
-    if not words:
-        raise UsageError("expected an input, such as changes.ndjson. See bulk-update --help")
-    if words[0] in ("-h", "--help", "help"):
-        give(f"{_OVERVIEW}\n\n{_EXAMPLES}\n\n{_CREDENTIALS}\n\n{EXIT_CODES}")
-        return None
-    if words[0] in ("-V", "--version"):
-        give(f"bulk-update {VERSION}")
-        return None
-    verb, rest = (words[0], words[1:]) if words[0] in _PARSERS else ("run", words)
-    parser = _PARSERS[verb]()
-    try:
-        options, unknown = parser.parse_known_args(rest)
-    except SystemExit:  # --help has been printed
-        return None
-    if unknown:
-        _refuse(unknown[0], parser)
-    options.verb = verb
-    options.words = list(words)
-    return options
-
-
-def _refuse(word: str, parser: argparse.ArgumentParser) -> NoReturn:
-    """Name the option that a misspelt one was most likely meant to be."""
-    known = [option for action in parser._actions for option in action.option_strings]  # noqa: SLF001
-    name = word.split("=", maxsplit=1)[0]  # what follows may be a secret that no option takes
-    meant = nearest(name, known)
-    hint = f"; did you mean {meant}?" if meant else "."
-    raise UsageError(f"unknown option {name}{hint} See {parser.prog} --help")
-
-
-def _parser(verb: str, description: str, epilog: str = EXIT_CODES) -> _Parser:
+def _parser(verb: str, description: str) -> _Parser:
     return _Parser(
         prog=f"bulk-update {verb}",
         description=description,
-        epilog=epilog,
+        epilog=help_texts.EPILOGS[verb],
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
 
 
 def _run_parser() -> _Parser:
-    parser = _parser("run", "Send every row of the inputs, and record every result.", f"{_EXAMPLES}\n\n{EXIT_CODES}")
+    parser = _parser("run", "Send every row of the inputs, and record every result.")
     _add_input(parser)
     parser.add_argument("--dry-run", action="store_true", help="only check: read and validate, send nothing")
     parser.add_argument("--ledger", metavar="PATH", help="where results are recorded [<first input>.ledger.ndjson]")
@@ -107,6 +37,7 @@ def _run_parser() -> _Parser:
     _add_sending(parser)
     _add_output(parser)
     _add_monitoring(parser)
+    _add_choice(parser)
     return parser
 
 
@@ -116,44 +47,42 @@ def _check_parser() -> _Parser:
     _add_batches(parser)
     _add_rates(parser)
     parser.add_argument("--json", action="store_true", help="the findings as one JSON object on standard output")
+    _add_choice(parser)
     return parser
 
 
 def _retry_parser() -> _Parser:
     parser = _parser("retry", "Send again what the ledger does not show as updated, and record it there.")
-    parser.add_argument("ledger", metavar="LEDGER")
+    parser.add_argument("ledger", metavar="LEDGER", help="of a run, such as changes.ndjson.ledger.ndjson")
     _add_batches(parser)
     _add_sending(parser)
     _add_output(parser)
     _add_monitoring(parser)
+    _add_choice(parser)
     return parser
 
 
 def _failures_parser() -> _Parser:
     parser = _parser("failures", "Print the rows that are not updated, as an input that can be mended and run.")
-    parser.add_argument("ledger", metavar="LEDGER")
+    parser.add_argument("ledger", metavar="LEDGER", help="of a run, such as changes.ndjson.ledger.ndjson")
     parser.add_argument("--format", choices=("ndjson", "csv"), default="ndjson", help="[ndjson]")
     return parser
 
 
 def _report_parser() -> _Parser:
     parser = _parser("report", "Tell what happened, from the ledger: as text, or as a page with charts.")
-    parser.add_argument("ledger", metavar="LEDGER")
+    parser.add_argument("ledger", metavar="LEDGER", help="of a run, such as changes.ndjson.ledger.ndjson")
     parser.add_argument("--html", metavar="FILE", help="as a page that needs nothing else; - for standard output")
     parser.add_argument("--json", action="store_true", help="as one JSON object on standard output")
     return parser
 
 
 def _sandbox_parser() -> _Parser:
-    epilog = (
-        "exit code of exec: the command's own, or 4 when it did what no client may do: requests over the limit,\n"
-        "an id twice in a request or in two at once, a change out of order, credentials in a body"
-    )
-    parser = _parser("sandbox", "Serve a local emulator of the API on loopback.", epilog)
+    parser = _parser("sandbox", "Serve a local emulator of the API on loopback.")
     parser.set_defaults(action="serve")
     _add_sandbox(parser, given=False)
     actions = parser.add_subparsers(title="instead of serving until a signal", metavar="exec | export")
-    execute = actions.add_parser("exec", help="serve while a command runs: exec -- COMMAND", epilog=epilog)
+    execute = actions.add_parser("exec", help="serve while a command runs: exec -- COMMAND", epilog=parser.epilog)
     execute.set_defaults(action="exec")
     _add_sandbox(execute, given=True)
     execute.add_argument("command", nargs="*", metavar="-- COMMAND", help="gets VELT_API_URL, VELT_API_KEY, ...")
@@ -260,11 +189,35 @@ def _add_monitoring(parser: _Parser) -> None:
     add("--summary-file", metavar="PATH", help="the object of --json, written at the end")
 
 
-_PARSERS: Final = {
+def _add_choice(parser: _Parser) -> None:
+    group = parser.add_argument_group("settings", "from a file, beside the environment: see bulk-update config --help")
+    group.add_argument("--config", metavar="FILE", help="a settings file [none]")
+    group.add_argument("--profile", metavar="NAME", help="a profile of it, which goes before its top level [none]")
+
+
+def _config_parser() -> _Parser:
+    """Take the main job's words, so that a command can be asked about as it stands."""
+    parser = _run_parser()
+    parser.prog = "bulk-update config"
+    parser.description = "Tell the value of each setting and where it comes from. Needs no input and no credentials."
+    parser.epilog = help_texts.EPILOGS["config"]
+    for action in parser._actions:  # noqa: SLF001 - argparse has no other list of them
+        if action.dest == "inputs":
+            action.nargs, action.required, action.help = "*", False, "not opened"
+        elif action.dest == "json":
+            action.help = "as one JSON object on standard output"
+    return parser
+
+
+PARSERS: Final[Mapping[str, Callable[[], _Parser]]] = {
     "run": _run_parser,
     "check": _check_parser,
     "retry": _retry_parser,
     "failures": _failures_parser,
     "report": _report_parser,
     "sandbox": _sandbox_parser,
+    "config": _config_parser,
 }
+
+SETTING_VERBS: Final = ("run", "check", "retry", "config")
+"""Verbs whose options also come from the environment and from a settings file."""

@@ -95,6 +95,8 @@ async def _run(job: Job, options: argparse.Namespace, monitor: Monitor) -> Ended
         limit=job.plan.limit,
     )
     progress = open_progress(settings, sys.stderr, WallClock().stamp)
+    for notice in options.notices:
+        progress.notice(notice)
     try:
         async with open_run(job, _Voice(progress)) as run, anyio.create_task_group() as beside:
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
+from bulk_update.cli.sources import Source, is_flag
 from bulk_update.edge.books import MaxFailures
 from bulk_update.edge.sender import Persistence
 from bulk_update.edge.transport import Credentials
@@ -28,18 +29,28 @@ DEFAULT_URL: Final = "https://api.velt.dev"
 
 T = TypeVar("T")
 _WHOLE: Final = 100.0
+_MAY_HIDE: Final = {"@": "a URL with a user name", "?": "a URL with a query", "#": "a URL with a fragment"}
+"""Parts of a URL that may hold a secret, by the sign before them: they are not repeated."""
 _LEAST_BODY: Final = 1_000
 
 
 def read_job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
     """Make the job of the main job's words. UsageError or SettingsError says what cannot be used."""
     inputs = read_inputs(options)
-    return Job(inputs, ledger_path(options), _target(options, environ, None), _plan(options))
+    target = _target(options, environ, None)
+    return Job(inputs, ledger_path(options), target, _plan(options), origins_of(options))
 
 
 def read_retry(options: argparse.Namespace, environ: Mapping[str, str], recorded_api: str | None) -> Job:
     """Make the job of `retry`'s words. `recorded_api`: the API's URL in the ledger, which is the default."""
-    return Job(None, Path(options.ledger), _target(options, environ, recorded_api), _plan(options))
+    target = _target(options, environ, recorded_api)
+    return Job(None, Path(options.ledger), target, _plan(options), origins_of(options))
+
+
+def origins_of(options: argparse.Namespace) -> dict[str, str]:
+    """Tell where each setting came from, by its name in the ledger; files without their folders."""
+    sources: Mapping[str, Source] = getattr(options, "sources", {})
+    return {re.sub("_(.)", lambda match: match[1].upper(), dest): each.short_words for dest, each in sources.items()}
 
 
 def read_inputs(options: argparse.Namespace) -> Inputs:
@@ -126,13 +137,13 @@ def ledger_path(options: argparse.Namespace) -> Path:
 def _target(options: argparse.Namespace, environ: Mapping[str, str], recorded_api: str | None) -> Api | Rehearsal:
     timeout = _option("--timeout", parse_duration, options.timeout)
     if options.sandbox:
-        if options.api_url is not None:
+        if is_flag(options, "api_url"):
             raise UsageError("--sandbox and --api-url exclude each other: the sandbox is inside this process")
         return Rehearsal(Path(options.sandbox_seed) if options.sandbox_seed else None, timeout, options.sandbox_faults)
     for name in ("sandbox_seed", "sandbox_faults"):
-        if getattr(options, name) is not None:
+        if is_flag(options, name):
             raise UsageError(f"--{name.replace('_', '-')}: expected together with --sandbox")
-    url = options.api_url or environ.get("VELT_API_URL") or recorded_api or DEFAULT_URL
+    url = options.api_url if options.api_url is not None else recorded_api or DEFAULT_URL
     reload = None
     if options.api_key_file is not None or options.auth_token_file is not None:
         reload = partial(_credentials, options, environ)
@@ -141,20 +152,20 @@ def _target(options: argparse.Namespace, environ: Mapping[str, str], recorded_ap
 
 def _base_url(text: str) -> str:
     """Check a base URL: the secrets go there."""
-    expected = "expected a base URL such as https://api.velt.dev (--api-url, VELT_API_URL)"
+    expected = "expected a base URL such as https://api.velt.dev"
     try:
         url = urlsplit(text.strip())
         host, _ = url.hostname, url.port
     except ValueError:
-        raise SettingsError(f"found {text!r}, {expected}") from None
+        raise SettingsError(f"--api-url: found {text!r}, {expected}") from None
     is_whole = url.scheme in ("http", "https") and host is not None and is_host(host)
     if not is_whole or host is None or url.query or url.fragment or url.username is not None:
-        shown = "a URL with a user name" if "@" in text else repr(text)
-        raise SettingsError(f"found {shown}, {expected}")
+        hidden = next((what for sign, what in _MAY_HIDE.items() if sign in text), None)
+        raise SettingsError(f"--api-url: found {hidden or repr(text)}, {expected}")
     if url.scheme == "http" and not is_loopback(host):
         raise SettingsError(
-            f"found {text!r}: plain http would show the credentials to the network, so it is allowed only to "
-            "this machine; use https"
+            f"--api-url: found {text!r}: plain http would show the credentials to the network, so it is allowed only "
+            "to this machine; use https"
         )
     return f"{url.scheme}://{url.netloc.lower()}{url.path.rstrip('/')}"
 
@@ -207,6 +218,12 @@ def read_secret(path: str, option: str) -> str:
         return Path(path).read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        # Somebody may have given the secret itself where its file belongs: that is not repeated.
-        is_path = path.startswith(("/", "./", "../", "~")) or Path(path).exists()
-        raise SettingsError(f"{option}: {path if is_path else 'the file'} cannot be read: {reason}") from None
+        raise SettingsError(f"{option}: {path if is_path(path) else 'the file'} cannot be read: {reason}") from None
+
+
+def is_path(text: str) -> bool:
+    """Tell whether it is a path, and not the secret itself that somebody gave where its file belongs."""
+    try:
+        return text.startswith(("/", "./", "../", "~")) or Path(text).exists()
+    except (OSError, ValueError):  # as with a name that is longer than any can be
+        return False

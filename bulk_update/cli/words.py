@@ -110,9 +110,9 @@ def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
 
 
 def _target_words(words: Sequence[str]) -> list[str]:
-    """Pick the words that say where requests go: a retry must go there, too."""
+    """Pick the words that say where requests go, and with which settings: a retry must go there, too."""
     picked: list[str] = []
-    takes_value = ("--api-url", "--api-key-file", "--auth-token-file", "--sandbox-faults")
+    takes_value = ("--api-url", "--api-key-file", "--auth-token-file", "--sandbox-faults", "--config", "--profile")
     for at, word in enumerate(words):
         if word in takes_value and at + 1 < len(words):
             picked += [word, words[at + 1]]

@@ -37,6 +37,7 @@ def world(tmp_path: Path) -> Path:
     (tmp_path / "changes.ndjson").write_text(rows.replace("Templte", "Template"))
     (tmp_path / "changes.csv").write_text(example(ROOT / "README.md", "changes.csv"))
     (tmp_path / "seed.ndjson").write_text(SEED)
+    (tmp_path / "velt.toml").write_text((ROOT / "docs" / "samples" / "velt.toml").read_text())
     return tmp_path
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bulk_update.cli.options import parse
+from bulk_update.cli.parsing import parse
 from bulk_update.cli.settings import read_job, read_retry
 from bulk_update.errors import UsageError
 from tests.docs.markdown import DOCUMENTS, ROOT, Fence, example, fences, name, output_of
@@ -17,7 +17,7 @@ README = ROOT / "README.md"
 SHELL = [fence for document in DOCUMENTS for fence in fences(document, "sh")]
 CONSOLES = [fence for document in DOCUMENTS for fence in fences(document, "console")]
 SAMPLES = sorted((ROOT / "docs" / "samples").iterdir())
-WALKS = ["README.md", "docs/migration.md", "docs/ledger.md", "docs/troubleshooting.md"]
+WALKS = ["README.md", "docs/migration.md", "docs/ledger.md", "docs/troubleshooting.md", "docs/settings.md"]
 TOOLS = ["jq", "duckdb"]
 SECRETS = {"VELT_API_KEY": "a-key", "VELT_AUTH_TOKEN": "a-token"}
 
@@ -40,17 +40,24 @@ def test_the_program_takes_the_words(fence: Fence, tmp_path: Path) -> None:
         (tmp_path / word).write_text("a-secret")
     for command in commands(fence):
         for words in program_words(command.text):
-            check_words([word.replace("/etc/bulk-update", str(tmp_path)) for word in words])
+            check_words([in_place(word, tmp_path) for word in words])
+
+
+def in_place(word: str, folder: Path) -> str:
+    """Put the files that a word names where they are."""
+    if word.endswith("velt.toml"):
+        return str(ROOT / "docs" / "samples" / "velt.toml")
+    return word.replace("/etc/bulk-update", str(folder))
 
 
 @pytest.mark.parametrize(("file", "words"), told_in_samples())
 def test_the_program_takes_the_words_of_the_samples(file: str, words: list[str]) -> None:
-    assert file in {"nightly.sh", "github-actions.yml"}
-    check_words(words)
+    assert file in {"nightly.sh", "github-actions.yml", "velt.toml"}
+    check_words([in_place(word, Path()) for word in words])
 
 
 def test_the_samples_say_something_to_the_program() -> None:
-    assert len(told_in_samples()) == 5
+    assert len(told_in_samples()) == 6
 
 
 def test_what_is_no_command_is_refused() -> None:
@@ -64,7 +71,7 @@ def check_words(words: list[str]) -> None:
     """See that the parser takes the words, and that the settings they give can be used."""
     if "--" in words:
         words = words[: words.index("--") + 2]
-    options = parse(words)
+    options = parse(words, SECRETS)
     if options is not None and options.verb == "run":
         read_job(options, SECRETS)
     elif options is not None and options.verb == "retry":

@@ -7,7 +7,8 @@ from typing import cast
 
 import pytest
 
-from bulk_update.cli.options import parse
+from bulk_update.cli.parsing import parse
+from bulk_update.cli.settings import read_job
 from bulk_update.pure.metrics import NAMES
 from tests.docs.conftest import SEED, serving
 from tests.docs.markdown import ROOT, table
@@ -72,6 +73,21 @@ def test_systemd_starts_again_what_is_worth_it() -> None:
 def actions_default(option: str) -> str:
     """Return an option's default as the README tells it."""
     return next(row[1] for row in table(ROOT / "README.md", "option") if row[0].startswith(option))
+
+
+def test_the_settings_file_can_be_used_with_each_of_its_profiles(tmp_path: Path) -> None:
+    for word in ("api-key", "auth-token"):
+        (tmp_path / word).write_text("a-secret")
+    text = (SAMPLES / "velt.toml").read_text().replace("/etc/bulk-update", str(tmp_path))
+    (tmp_path / "velt.toml").write_text(text)
+    profiles = re.findall(r"^\[profile\.(\w+)\]$", text, re.MULTILINE)
+    assert profiles == ["nightly", "staging"]
+    for profile in profiles:
+        words = ["--config", str(tmp_path / "velt.toml"), "--profile", profile]
+        passed_on(words)
+        options = parse(["input", *words])
+        assert options is not None
+        read_job(options, {} if profile == "nightly" else {"VELT_API_KEY": "a", "VELT_AUTH_TOKEN": "b"})
 
 
 def test_the_timer_wakes_the_service_at_night() -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from bulk_update import errors
 from bulk_update.cli import VERBS
-from bulk_update.cli.options import _PARSERS, EXIT_CODES
+from bulk_update.cli.help_texts import EXIT_CODES
+from bulk_update.cli.options import PARSERS
+from bulk_update.cli.sources import COMMAND_ALONE
 from bulk_update.model import Status
 from bulk_update.pure.activity import KEYS
 from bulk_update.pure.retrying import POLICIES, Trouble
@@ -18,6 +20,7 @@ from tests.docs.markdown import ROOT, table
 
 README = ROOT / "README.md"
 LEDGER = ROOT / "docs" / "ledger.md"
+SETTINGS = ROOT / "docs" / "settings.md"
 TROUBLESHOOTING = ROOT / "docs" / "troubleshooting.md"
 ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 SOURCES = sorted((ROOT / "bulk_update").rglob("*.py"))
@@ -27,7 +30,7 @@ MAIN_VERBS = ("run", "check", "retry", "failures", "report")
 
 def actions(verb: str) -> dict[str, argparse.Action]:
     """Return the options that a verb's parser knows."""
-    parser = _PARSERS[verb]()
+    parser = PARSERS[verb]()
     known = parser._actions  # noqa: SLF001 - argparse tells its options in no other way
     return {word: action for action in known for word in action.option_strings if word.startswith("--")}
 
@@ -94,6 +97,13 @@ def test_the_readme_names_each_verb_and_option(verb: str) -> None:
 
 def test_there_is_no_verb_that_the_readme_does_not_name() -> None:
     assert {verb for verb in VERBS if verb != "run" and f"bulk-update {verb}" not in README.read_text()} == set()
+
+
+def test_what_is_no_setting_is_told_with_its_reason() -> None:
+    told = {row[0].removeprefix("--"): row[1] for row in table(SETTINGS, "option")}
+    assert told == COMMAND_ALONE
+    readme = README.read_text()
+    assert [key for key in COMMAND_ALONE if f"`--{key}`" not in readme] == []
 
 
 def test_the_fields_are_those_of_an_activity() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bulk_update.cli import main
-from bulk_update.cli.options import parse
+from bulk_update.cli.parsing import parse
 from bulk_update.cli.sandbox import read_setup
 from bulk_update.errors import SettingsError, UsageError
 from bulk_update.pure.pacing import Rate
