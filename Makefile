@@ -8,7 +8,7 @@ BIN := .venv/bin
 PIP = $(PYTHON) -m pip --python $(1)/bin/python --disable-pip-version-check --no-input -qq
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench simulate mutants lock clean
+.PHONY: help setup demo test check bench simulate mutants man lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +35,9 @@ simulate: .venv/.project  ## run the simulator over many seeds: make simulate SE
 
 mutants: .venv/.project  ## seed bugs one by one, and see the tests catch each
 	@$(BIN)/python -m tests.mutants
+
+man: .venv/.project  ## write docs/bulk-update.1 anew: the manual page, made of the parsers
+	$(BIN)/bulk-update man > docs/bulk-update.1
 
 lock:  ## make requirements/*.txt anew from pyproject.toml: LOCK_FLAGS=--upgrade for newer releases
 	$(PYTHON) -m venv --clear --without-pip build/lock

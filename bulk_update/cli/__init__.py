@@ -21,6 +21,8 @@ VERBS: Final = {
     "report": "bulk_update.cli.report",
     "sandbox": "bulk_update.cli.sandbox",
     "config": "bulk_update.cli.config",
+    "completion": "bulk_update.cli.completion",
+    "man": "bulk_update.cli.man",
 }
 """Where each verb is carried out; the module has a function of the verb's name."""
 

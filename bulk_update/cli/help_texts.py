@@ -14,6 +14,8 @@ VERBS: Final = """\
   bulk-update report LEDGER     what happened
   bulk-update sandbox           serve a local emulator of the API
   bulk-update config            each setting, and where it comes from
+  bulk-update completion SHELL  completion for bash, zsh or fish
+  bulk-update man               the manual page
 
   bulk-update VERB --help tells the options of each; of the main job: bulk-update run --help"""
 
@@ -151,6 +153,27 @@ exit codes:
   2    usage or a setting cannot be used
   3    standard output cannot be written"""
 
+_TOLD: Final = """\
+exit codes:
+  0    printed
+  2    usage
+  3    standard output cannot be written"""
+
+_COMPLETION: Final = f"""\
+examples:
+  source <(bulk-update completion bash)            # in ~/.bashrc
+  source <(bulk-update completion zsh)             # in ~/.zshrc, after compinit
+  bulk-update completion fish | source             # in ~/.config/fish/config.fish
+
+{_TOLD}"""
+
+_MAN: Final = f"""\
+examples:
+  bulk-update man | man -l -
+  bulk-update man > ~/.local/share/man/man1/bulk-update.1
+
+{_TOLD}"""
+
 EPILOGS: Final = {
     "run": f"{_RUN_EXAMPLES}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}",
     "check": _CHECK,
@@ -159,5 +182,14 @@ EPILOGS: Final = {
     "report": _REPORT,
     "sandbox": _SANDBOX,
     "config": _CONFIG,
+    "completion": _COMPLETION,
+    "man": _MAN,
 }
 """What follows the options in each verb's help."""
+
+FILES: Final = """\
+files:
+  INPUT.ledger.ndjson           what became of each row of INPUT; --ledger names another
+  INPUT.sandbox.ledger.ndjson   the same of a rehearsal
+  INPUT.ledger.ndjson.rate      a rate written here while a run is at work replaces its own
+  INPUT.ledger.ndjson.torn-1    what a crash left half-written, kept when the ledger is opened again"""

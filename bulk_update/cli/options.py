@@ -209,6 +209,16 @@ def _config_parser() -> _Parser:
     return parser
 
 
+def _completion_parser() -> _Parser:
+    parser = _parser("completion", "Print a script that completes bulk-update's words in a shell.")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+    return parser
+
+
+def _man_parser() -> _Parser:
+    return _parser("man", "Print the manual page, as roff.")
+
+
 PARSERS: Final[Mapping[str, Callable[[], _Parser]]] = {
     "run": _run_parser,
     "check": _check_parser,
@@ -217,6 +227,8 @@ PARSERS: Final[Mapping[str, Callable[[], _Parser]]] = {
     "report": _report_parser,
     "sandbox": _sandbox_parser,
     "config": _config_parser,
+    "completion": _completion_parser,
+    "man": _man_parser,
 }
 
 SETTING_VERBS: Final = ("run", "check", "retry", "config")

@@ -33,6 +33,8 @@ EXITS: Final[dict[str, list[str]]] = {
     "report": ["0", "2", "3", "129, 130, 143"],
     "sandbox": ["0", "2", "3"],
     "config": ["0", "2", "3"],
+    "completion": ["0", "2", "3"],
+    "man": ["0", "2", "3"],
 }
 
 
