@@ -13,7 +13,7 @@ from bulk_update.sandbox.faults.presets import read_faults
 from bulk_update.sandbox.faults.rules import NO_FAULTS, Faults
 from bulk_update.sandbox.journal import Entry, Statistics
 from bulk_update.sandbox.records import Event, seed_record
-from bulk_update.sandbox.running import Setup, start
+from bulk_update.sandbox.running import Setup, client_environment, start
 from bulk_update.sandbox.server import Sandbox
 
 T = TypeVar("T")
@@ -35,11 +35,7 @@ class BackgroundSandbox:
     @property
     def environment(self) -> Mapping[str, str]:
         """What a client reads from its environment to find the sandbox."""
-        return {
-            "VELT_API_URL": self.url,
-            "VELT_API_KEY": self.api_key,
-            "VELT_AUTH_TOKEN": self.auth_token,
-        }
+        return client_environment(self.url, self.api_key, self.auth_token)
 
     @property
     def statistics(self) -> Statistics:

@@ -104,12 +104,7 @@ async def execute(setup: Setup, command: Sequence[str]) -> Execution:
     made_up = [secrets.token_urlsafe(24) for _ in range(2)]
     setup = replace(setup, api_key=setup.api_key or made_up[0], auth_token=setup.auth_token or made_up[1])
     async with start(setup) as sandbox, anyio.create_task_group() as beside:
-        environment = {
-            **os.environ,
-            "VELT_API_URL": sandbox.url,
-            "VELT_API_KEY": setup.api_key or "",
-            "VELT_AUTH_TOKEN": setup.auth_token or "",
-        }
+        environment = {**os.environ, **client_environment(sandbox.url, setup.api_key or "", setup.auth_token or "")}
         try:
             process = await anyio.open_process(command, stdin=None, stdout=None, stderr=None, env=environment)
         except FileNotFoundError:
@@ -122,6 +117,20 @@ async def execute(setup: Setup, command: Sequence[str]) -> Execution:
         beside.cancel_scope.cancel()
         statistics = sandbox.statistics
     return Execution(code if code >= 0 else 128 - code, statistics)
+
+
+def client_environment(url: str, api_key: str, auth_token: str) -> dict[str, str]:
+    """Make the variables that lead a client to a sandbox, and to nothing else.
+
+    What bulk-update would take before them, from the environment that it is called in, is set to nothing.
+    """
+    leading_elsewhere = ("BULK_UPDATE_API_URL", "BULK_UPDATE_API_KEY_FILE", "BULK_UPDATE_AUTH_TOKEN_FILE")
+    return {
+        "VELT_API_URL": url,
+        "VELT_API_KEY": api_key,
+        "VELT_AUTH_TOKEN": auth_token,
+        **dict.fromkeys(leading_elsewhere, ""),
+    }
 
 
 def check_command(command: Sequence[str]) -> None:

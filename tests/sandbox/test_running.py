@@ -70,6 +70,19 @@ def test_exec_counts_violations_and_ends_with_4(seed: str) -> None:
     ]
 
 
+def test_exec_leads_the_command_to_the_sandbox_whatever_the_environment_says(
+    tmp_path: Path, seed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "changes.ndjson").write_text('{"organizationId":"o","id":"a","actionIcon":"i"}\n')
+    (tmp_path / "key").write_text("the-key-of-another-place")
+    monkeypatch.setenv("BULK_UPDATE_API_URL", "http://127.0.0.1:9")
+    for name in ("BULK_UPDATE_API_KEY_FILE", "BULK_UPDATE_AUTH_TOKEN_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "key"))
+    command = ["--", sys.executable, "-m", "bulk_update", str(tmp_path / "changes.ndjson"), "--give-up-after", "1s"]
+    ran = sandbox("exec", "--seed", seed, *command)
+    assert (ran.returncode, "sandbox: 1 updates made, 0 failed" in ran.stderr) == (0, True), ran.stderr
+
+
 def test_exec_of_what_cannot_be_run(seed: str) -> None:
     assert sandbox("exec", "--", "/no/such/command").returncode == 127
     assert sandbox("exec", "--", seed).returncode == 126
