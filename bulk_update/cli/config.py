@@ -3,12 +3,12 @@
 import argparse
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from bulk_update.cli.grammar import Option, read_verb
-from bulk_update.cli.settings import DEFAULT_URL, is_path, read_job, read_secret
+from bulk_update.cli.settings import DEFAULT_URL, is_path, is_secret_set, read_job
 from bulk_update.cli.sources import DEFAULT, SECRETS, Kind, Source, is_flag, source_of
 from bulk_update.cli.streams import give, give_json, safe
 from bulk_update.errors import SettingsError
@@ -33,7 +33,7 @@ def config(options: argparse.Namespace) -> int:
     problem: SettingsError | None = None
     for dest, variable in SECRETS.items():
         try:
-            secret = _find_secret(dest, variable, options, os.environ)
+            secret = "set" if is_secret_set(dest, options, os.environ) else "not set"
         except SettingsError as error:
             secret, problem = "cannot be read", problem or error
         settings.append(Setting(_secret_key(dest), secret, secret, _secret_source(dest, variable, options)))
@@ -88,14 +88,6 @@ def _secret_source(dest: str, variable: str, options: argparse.Namespace) -> Sou
     if getattr(options, dest) is not None:
         return source_of(options, dest)
     return Source(Kind.ENVIRONMENT, variable) if os.environ.get(variable, "").strip() else DEFAULT
-
-
-def _find_secret(dest: str, variable: str, options: argparse.Namespace, environ: Mapping[str, str]) -> str:
-    """Tell whether a secret is set, and nothing else of it. SettingsError when its file cannot be read."""
-    path: str | None = getattr(options, dest)
-    option = f"--{dest.replace('_', '-')}"
-    secret = environ.get(variable, "").strip() if path is None else read_secret(path, option)
-    return "set" if secret else "not set"
 
 
 def _columns(settings: list[Setting]) -> Iterator[str]:

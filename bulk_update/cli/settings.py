@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
-from bulk_update.cli.sources import Source, is_flag
+from bulk_update.cli.sources import SECRETS, Source, is_flag
 from bulk_update.edge.books import MaxFailures
 from bulk_update.edge.sender import Persistence
 from bulk_update.edge.transport import Credentials
@@ -219,6 +219,13 @@ def read_secret(path: str, option: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         raise SettingsError(f"{option}: {path if is_path(path) else 'the file'} cannot be read: {reason}") from None
+
+
+def is_secret_set(dest: str, options: argparse.Namespace, environ: Mapping[str, str]) -> bool:
+    """Tell of an option's secret whether it is set, and nothing else. SettingsError: its file cannot be read."""
+    path: str | None = getattr(options, dest)
+    found = environ.get(SECRETS[dest], "").strip() if path is None else read_secret(path, f"--{dest.replace('_', '-')}")
+    return bool(found)
 
 
 def is_path(text: str) -> bool:

@@ -314,6 +314,13 @@ def test_every_verb_with_settings_can_be_told_which() -> None:
         assert (set(CHOOSING) <= keys) == (verb in SETTING_VERBS)
 
 
+@pytest.mark.parametrize("verb", SETTING_VERBS)
+def test_options_are_words_that_are_checked_later_wherever_they_come_from(verb: str) -> None:
+    for action in PARSERS[verb]()._actions:  # noqa: SLF001 - argparse has no other list of them
+        assert action.type is None, "the environment and files would go around it"
+        assert type(action).__name__ in {"_StoreAction", "_StoreTrueAction", "_AppendAction", "_HelpAction"}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -3,10 +3,12 @@
 import os
 import re
 import shutil
+import textwrap
 from pathlib import Path
 
 import pytest
 
+from bulk_update.cli.help_texts import EPILOGS
 from bulk_update.cli.parsing import parse
 from bulk_update.cli.settings import read_job, read_retry
 from bulk_update.errors import UsageError
@@ -20,6 +22,13 @@ SAMPLES = sorted((ROOT / "docs" / "samples").iterdir())
 WALKS = ["README.md", "docs/migration.md", "docs/ledger.md", "docs/troubleshooting.md", "docs/settings.md"]
 TOOLS = ["jq", "duckdb"]
 SECRETS = {"VELT_API_KEY": "a-key", "VELT_AUTH_TOKEN": "a-token"}
+
+SETTINGS_SHOWN = [
+    *(fence.text for document in DOCUMENTS for fence in fences(document, "toml")),
+    textwrap.dedent(EPILOGS["config"].split("as keys:\n\n")[1].partition("\n\nexamples:")[0]).replace(
+        "api-key-file", "# api-key-file"
+    ),
+]
 
 TIMES = re.compile(r"\d+(\.\d+)? s\b|\d{4}-\d\d-\d\d \d\d:\d\d|[\d.]+ on average; [\d,]+ bytes")
 
@@ -54,6 +63,16 @@ def in_place(word: str, folder: Path) -> str:
 def test_the_program_takes_the_words_of_the_samples(file: str, words: list[str]) -> None:
     assert file in {"nightly.sh", "github-actions.yml", "velt.toml"}
     check_words([in_place(word, Path()) for word in words])
+
+
+@pytest.mark.parametrize("text", SETTINGS_SHOWN)
+def test_the_settings_files_that_are_shown_can_be_used(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "velt.toml"
+    path.write_text(text)
+    options = parse(["changes.ndjson", "--config", str(path), "--profile", "nightly"])
+    assert options is not None
+    assert options.sources["quiet"].profile == "nightly"
+    read_job(options, SECRETS)
 
 
 def test_the_samples_say_something_to_the_program() -> None:
