@@ -304,4 +304,30 @@ MUTANTS: Final = (
         ],
         test="tests/simulation/test_succession.py",
     ),
+    Mutant(
+        "a ledger taken away unnoticed",
+        [
+            Edit(
+                _LEDGER,
+                "        return os.path.samestat(there, os.fstat(self._descriptor))\n",
+                "        return there is not None\n",
+            )
+        ],
+        test="tests/edge/test_rescue.py",
+    ),
+    Mutant(
+        "every HTTP status counted as an answer",
+        [
+            Edit(
+                "bulk_update.pure.ledger_state",
+                "        self.requests += is_answered(line)\n",
+                "        self.requests += line.http is not None\n",
+            )
+        ],
+    ),
+    Mutant(
+        "a ping whose failure shows its URL",
+        [Edit("bulk_update.edge.ping", "{reason or type(error).__name__}", "{error}")],
+        test="tests/edge/test_ping.py",
+    ),
 )
