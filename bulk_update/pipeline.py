@@ -192,6 +192,7 @@ class Run:
             bytes_total=rows.bytes_total,
             is_read_whole=self._is_read_whole,
             answered=books.answered,
+            flying=pace.flying,
             again=books.again,
             resending=books.resending,
             to_resend=rows.to_resend,

@@ -118,6 +118,18 @@ async def test_no_more_attempts_are_in_flight_than_the_concurrency() -> None:
     assert api.peak == 7
 
 
+async def test_a_snapshot_tells_how_many_requests_are_out() -> None:
+    out: list[int] = []
+
+    def behave(sent: Sent) -> Answer:
+        out.append(run.snapshot().flying)
+        return updated(sent)
+
+    run = make_run(FakeApi(behave), rows(6), plan(1, concurrency=2))
+    await run.carry_out()
+    assert (max(out), run.snapshot().flying) == (2, 0)
+
+
 async def test_a_slot_is_free_while_its_batch_waits_for_its_next_attempt() -> None:
     def behave(sent: Sent) -> Answer | Fault:
         return unavailable() if sent.organization == "sick" and sent.time < 60 else updated(sent)

@@ -70,6 +70,11 @@ class Pace:
         return self._all.governor.pace
 
     @property
+    def flying(self) -> int:
+        """Requests that are out now."""
+        return self._all.flying
+
+    @property
     def paused_until(self) -> float:
         """When the next request may leave at the earliest, as far as the server asked for a pause."""
         return self._all.governor.not_before

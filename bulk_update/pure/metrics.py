@@ -183,8 +183,14 @@ _FAMILIES: Final = (
     _Family(
         "bulk_update_rows_in_flight",
         "gauge",
-        "Rows that have left with a request and have no result yet.",
+        "Rows of the batches that are out, or next in turn.",
         _of_standing(lambda s: s.in_flight),
+    ),
+    _Family(
+        "bulk_update_requests_in_flight",
+        "gauge",
+        "Requests that are out now.",
+        _of_snapshot(lambda s: s.flying),
     ),
     _Family(
         "bulk_update_requests_total",

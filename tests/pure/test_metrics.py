@@ -29,6 +29,7 @@ SNAPSHOT: Final = Snapshot(
     is_read_whole=False,
     pushbacks=2,
     answered=8,
+    flying=3,
 )
 STANDING: Final = Standing(SNAPSHOT, 726, 100, share=0.363, requests_per_second=4.75, seconds_left=100.0)
 RUN: Final = {"verb": "run", "version": "0.1.0", "ledger": "changes.ndjson.ledger.ndjson"}
@@ -63,6 +64,7 @@ def test_a_run_at_work_tells_all() -> None:
         "input_complete": 0,
         "done_ratio": 0.363,
         "rows_in_flight": 100,
+        "requests_in_flight": 3,
         "requests_total": 8,
         "attempts_total": 12,
         "retries_total": 4,
