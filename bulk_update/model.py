@@ -145,9 +145,9 @@ class Snapshot:
     seconds until the next may leave, where the server asked for a pause.
     `outage`: seconds since nothing succeeds any more, None when all is well. `bytes_read`, `bytes_total`:
     of the input as it lies on disk, None when that cannot be told. `answered`: requests of this run whose answer
-    told what became of their rows. `flying`: requests that are out now. `again`: rows with an earlier result that have got another one in this run.
-    `resending`: such rows that have not yet, whether they wait or are on their way. `to_resend`: such rows that
-    a retry begins with; None for the main job.
+    told what became of their rows. `flying`: requests that are out now. `again`: rows with an earlier result that
+    have got another one in this run. `resending`: such rows that have not yet, whether they wait or are on their
+    way. `to_resend`: such rows that a retry begins with; None for the main job.
     """
 
     read: int
