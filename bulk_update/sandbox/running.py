@@ -13,7 +13,6 @@ import anyio
 from anyio.abc import Process
 
 from bulk_update.errors import UsageError
-from bulk_update.pure.plural import counted
 from bulk_update.sandbox.journal import Statistics
 from bulk_update.sandbox.server import Access, Sandbox, open_sandbox, store_for
 from bulk_update.sandbox.service import Conduct
@@ -90,7 +89,7 @@ async def run_sandbox(setup: Setup, stop: Stop, announce: Callable[[str], None])
     `announce` is told, in a line, when the sandbox listens and where. Raise as `start` does.
     """
     async with start(setup) as sandbox:
-        announce(f"sandbox: listening on {sandbox.url}, {counted(sandbox.store.count(), 'record')}")
+        announce(f"sandbox: listening on {sandbox.url}, {sandbox.store.count()} records")
         await stop.wait()
         return sandbox.statistics
 
