@@ -20,11 +20,10 @@ from bulk_update.version import VERSION
 if TYPE_CHECKING:
     from bulk_update.edge.books import MaxFailures
     from bulk_update.edge.sender import Persistence
-    from bulk_update.edge.transport import Credentials
     from bulk_update.errors import BulkUpdateError, NothingSent, StoppedEarly
     from bulk_update.jobs import Api, Changes, Rehearsal
     from bulk_update.library import Updates, open_updates, update
-    from bulk_update.model import Outcome, RowError, Status
+    from bulk_update.model import Credentials, Outcome, RowError, Status
     from bulk_update.pipeline import Plan
     from bulk_update.pure.group import Limits
     from bulk_update.pure.pacing import Rate
@@ -37,7 +36,7 @@ _HOME = {
     "Api": "jobs",
     "BulkUpdateError": "errors",
     "Changes": "jobs",
-    "Credentials": "edge.transport",
+    "Credentials": "model",
     "Inputs": "reading",
     "Limits": "pure.group",
     "MaxFailures": "edge.books",

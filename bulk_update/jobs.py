@@ -18,9 +18,8 @@ from bulk_update.edge.clock import WallClock
 from bulk_update.edge.control import RateFile
 from bulk_update.edge.ledger import LedgerFile, open_ledger_file
 from bulk_update.edge.rows import IterableRows, LedgerRows, Rows, SeedingRows
-from bulk_update.edge.transport import Credentials, HttpTransport, Target, open_transport
 from bulk_update.errors import LedgerError
-from bulk_update.model import Change, Invalid
+from bulk_update.model import Change, Credentials, Invalid, Target
 from bulk_update.pipeline import Plan, Run, Stage
 from bulk_update.ports import Clock
 from bulk_update.pure.activity import ActivityReader, invalid_record
@@ -45,6 +44,7 @@ from bulk_update.version import VERSION
 
 if TYPE_CHECKING:
     from bulk_update.edge.books import Observer
+    from bulk_update.edge.transport import HttpTransport
     from bulk_update.sandbox import Sandbox
 
 
@@ -245,6 +245,9 @@ def _check_is_apart(ledger: Path, names: Sequence[str]) -> None:
 
 
 async def _open_target(stack: AsyncExitStack, job: Job) -> "tuple[HttpTransport, Sandbox | None]":
+    # Imported when there is something to send: what cannot be begun is told without the wait for it.
+    from bulk_update.edge.transport import open_transport
+
     target, sandbox = job.target, None
     if isinstance(target, Rehearsal):
         from bulk_update.sandbox import Conduct, Store, open_sandbox, read_faults

@@ -95,6 +95,23 @@ class Answer:
     close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """The API key and the auth token; neither is ever shown."""
+
+    api_key: str
+    auth_token: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Target:
+    """An API: its base URL, and who we are there. `reload` reads the credentials again, if they are in files."""
+
+    base_url: str
+    credentials: Credentials
+    reload: Callable[[], Credentials] | None = None
+
+
 class Halted(Exception):
     """Leave what was being waited for: the run is stopping."""
 

@@ -3,6 +3,7 @@
 Nothing heavy is imported before the verb that needs it: `--help` is for someone who waits.
 """
 
+import gc
 import os
 import sys
 import traceback
@@ -25,6 +26,9 @@ VERBS: Final = {
     "man": "bulk_update.cli.man",
 }
 """Where each verb is carried out; the module has a function of the verb's name."""
+
+GARBAGE: Final = (100_000, 50, 1_000)
+"""Objects that are made, and collections of the younger ones, before garbage is collected again."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,7 +57,10 @@ def _carry_out(words: list[str]) -> int:
     options = parse(words, os.environ)
     if options is None:
         return 0
+    # Rows and lines of a ledger are many and have no cycles: the collector would visit them again and again.
+    gc.set_threshold(*GARBAGE)
     verb: Callable[[object], int] = getattr(import_module(VERBS[options.verb]), options.verb)
+    gc.freeze()
     try:
         return verb(options)
     except (UsageError, SettingsError) as error:

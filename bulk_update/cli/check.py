@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import anyio
 
-from bulk_update.cli.settings import read_inputs, read_limits, read_rate
+from bulk_update.cli.amounts import read_inputs, read_limits, read_rate
 from bulk_update.cli.streams import give, give_json, safe
 from bulk_update.cli.words import SHOWN, describe_failures
 from bulk_update.edge.overflow import TemporaryOverflow

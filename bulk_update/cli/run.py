@@ -1,7 +1,6 @@
 """The main job and `retry`: carry out, show, and tell how it ended."""
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -71,14 +70,7 @@ def _recorded_api(path: Path) -> str | None:
     return None if api == SANDBOX else api
 
 
-def _collect_garbage_seldom() -> None:
-    """Keep the collector from visiting again and again what lives as long as the run does."""
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 1000)
-
-
 def _carry_out(job: Job, options: argparse.Namespace, monitor: Monitor) -> int:
-    _collect_garbage_seldom()
     ended = anyio.run(_run, job, options, monitor)
     monitor.exit = ended.summary.exit
     _tell(ended, options, monitor)

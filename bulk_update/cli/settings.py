@@ -3,35 +3,27 @@
 import argparse
 import ipaddress
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, TypeVar, cast
+from typing import Final
 from urllib.parse import urlsplit
 
+from bulk_update.cli.amounts import AUTO, option, read_inputs, read_limits, read_rate
 from bulk_update.cli.sources import SECRETS, Source, is_flag
 from bulk_update.edge.books import MaxFailures
 from bulk_update.edge.sender import Persistence
-from bulk_update.edge.transport import Credentials
 from bulk_update.errors import SettingsError, UsageError
 from bulk_update.jobs import Api, Job, Rehearsal
+from bulk_update.model import Credentials
 from bulk_update.pipeline import Plan
-from bulk_update.pure.activity import KEYS
-from bulk_update.pure.group import Limits
-from bulk_update.pure.names import nearest
-from bulk_update.pure.pacing import Rate
-from bulk_update.pure.quantities import parse_duration, parse_rate, parse_size, parse_whole
-from bulk_update.reading import Inputs
+from bulk_update.pure.quantities import parse_duration, parse_rate, parse_whole
 
-AUTO: Final = "auto"
-DEFAULT_RATE: Final = "5/s"
 DEFAULT_URL: Final = "https://api.velt.dev"
 
-T = TypeVar("T")
 _WHOLE: Final = 100.0
 _MAY_HIDE: Final = {"@": "a URL with a user name", "?": "a URL with a query", "#": "a URL with a fragment"}
 """Parts of a URL that may hold a secret, by the sign before them: they are not repeated."""
-_LEAST_BODY: Final = 1_000
 
 
 def read_job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
@@ -53,54 +45,21 @@ def origins_of(options: argparse.Namespace) -> dict[str, str]:
     return {re.sub("_(.)", lambda match: match[1].upper(), dest): each.short_words for dest, each in sources.items()}
 
 
-def read_inputs(options: argparse.Namespace) -> Inputs:
-    """Make the inputs of the words that name them."""
-    columns = dict(_column(word) for word in options.column)
-    if options.organization_id == "":
-        raise UsageError("--organization-id: found nothing, expected an id")
-    form = cast(Literal["ndjson", "csv"] | None, options.format)
-    return Inputs(tuple(options.inputs), form, columns, options.organization_id)
-
-
-def read_limits(options: argparse.Namespace) -> Limits:
-    """Make the bounds of a request of the words that give them."""
-    body = _option("--batch-bytes", parse_size, options.batch_bytes)
-    if body < _LEAST_BODY:
-        raise UsageError(f"--batch-bytes: found {options.batch_bytes!r}, expected at least {_LEAST_BODY:,} bytes")
-    return Limits(
-        _option("--batch-size", lambda text: parse_whole(text, 1, 100_000), options.batch_size),
-        body,
-        _option("--buffer", parse_size, options.buffer),
-    )
-
-
-def read_rate(options: argparse.Namespace) -> Rate | None:
-    """Make the rate of the word that gives it; `auto` begins with the default."""
-    return _option("--rate", parse_rate, DEFAULT_RATE if options.rate == AUTO else options.rate)
-
-
 def _plan(options: argparse.Namespace) -> Plan:
     limit = getattr(options, "limit", None)
     return Plan(
         limits=read_limits(options),
         rate=read_rate(options),
         explores=options.rate == AUTO,
-        organization_rate=_option("--organization-rate", parse_rate, options.organization_rate),
+        organization_rate=option("--organization-rate", parse_rate, options.organization_rate),
         persistence=Persistence(
-            _option("--concurrency", lambda text: parse_whole(text, 1, 1_000), options.concurrency),
-            _option("--max-attempts", lambda text: parse_whole(text, 1, 1_000), options.max_attempts),
-            _option("--give-up-after", parse_duration, options.give_up_after),
+            option("--concurrency", lambda text: parse_whole(text, 1, 1_000), options.concurrency),
+            option("--max-attempts", lambda text: parse_whole(text, 1, 1_000), options.max_attempts),
+            option("--give-up-after", parse_duration, options.give_up_after),
         ),
         max_failures=_max_failures(options.max_failures),
-        limit=None if limit is None else _option("--limit", parse_whole, limit),
+        limit=None if limit is None else option("--limit", parse_whole, limit),
     )
-
-
-def _option(name: str, parse: Callable[[str], T], text: str) -> T:
-    try:
-        return parse(text)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
 
 
 def _max_failures(text: str | None) -> MaxFailures:
@@ -110,18 +69,7 @@ def _max_failures(text: str | None) -> MaxFailures:
         if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text) or float(text[:-1]) > _WHOLE:
             raise UsageError(f"--max-failures: found {text!r}, expected a number of rows, or a share such as 5%")
         return MaxFailures(share=float(text[:-1]) / 100)
-    return MaxFailures(rows=_option("--max-failures", lambda word: parse_whole(word, 0), text))
-
-
-def _column(word: str) -> tuple[str, str]:
-    field, equals, header = word.partition("=")
-    if not equals or not header:
-        raise UsageError(f"--column: found {word!r}, expected FIELD=HEADER, such as id=activity_id")
-    if field.split(".")[0] not in KEYS:
-        meant = nearest(field, KEYS)
-        hint = f"; did you mean {meant}?" if meant else f"; known are {', '.join(KEYS)}"
-        raise UsageError(f"--column: found an unknown field {field!r}{hint}")
-    return field, header
+    return MaxFailures(rows=option("--max-failures", lambda word: parse_whole(word, 0), text))
 
 
 def ledger_path(options: argparse.Namespace) -> Path:
@@ -135,7 +83,7 @@ def ledger_path(options: argparse.Namespace) -> Path:
 
 
 def _target(options: argparse.Namespace, environ: Mapping[str, str], recorded_api: str | None) -> Api | Rehearsal:
-    timeout = _option("--timeout", parse_duration, options.timeout)
+    timeout = option("--timeout", parse_duration, options.timeout)
     if options.sandbox:
         if is_flag(options, "api_url"):
             raise UsageError("--sandbox and --api-url exclude each other: the sandbox is inside this process")

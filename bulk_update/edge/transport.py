@@ -9,7 +9,7 @@ import contextlib
 import select
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -21,7 +21,7 @@ from aiohttp.streams import StreamReader
 from yarl import URL
 
 from bulk_update.errors import BulkUpdateError
-from bulk_update.model import Answer
+from bulk_update.model import Answer, Target
 from bulk_update.pure.retrying import Fault, Trouble
 from bulk_update.version import VERSION
 
@@ -43,23 +43,6 @@ _PATH: Final = "/v2/activities/update"
 
 _INTERIM: Final = frozenset(range(100, 200)) - {101}
 """Statuses after which the answer itself is still to come."""
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Credentials:
-    """The API key and the auth token; neither is ever shown."""
-
-    api_key: str
-    auth_token: str
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Target:
-    """An API: its base URL, and who we are there. `reload` reads the credentials again, if they are in files."""
-
-    base_url: str
-    credentials: Credentials
-    reload: Callable[[], Credentials] | None = None
 
 
 class _Departure:

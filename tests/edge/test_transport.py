@@ -12,8 +12,8 @@ from typing import Final
 
 import pytest
 
-from bulk_update.edge.transport import MAX_ANSWER, Credentials, HttpTransport, Target, open_transport
-from bulk_update.model import Answer
+from bulk_update.edge.transport import MAX_ANSWER, HttpTransport, open_transport
+from bulk_update.model import Answer, Credentials, Target
 from bulk_update.pure.retrying import Fault, Trouble
 from bulk_update.version import VERSION
 from tests.runs import KEY, TOKEN

@@ -1,0 +1,64 @@
+"""The words that the main job and `check` share: what is read, and how much at once. Quick to import, for `check`."""
+
+import argparse
+from collections.abc import Callable
+from typing import Final, Literal, TypeVar, cast
+
+from bulk_update.errors import UsageError
+from bulk_update.pure.activity import KEYS
+from bulk_update.pure.group import Limits
+from bulk_update.pure.names import nearest
+from bulk_update.pure.pacing import Rate
+from bulk_update.pure.quantities import parse_rate, parse_size, parse_whole
+from bulk_update.reading import Inputs
+
+AUTO: Final = "auto"
+DEFAULT_RATE: Final = "5/s"
+
+T = TypeVar("T")
+_LEAST_BODY: Final = 1_000
+
+
+def read_inputs(options: argparse.Namespace) -> Inputs:
+    """Make the inputs of the words that name them."""
+    columns = dict(_column(word) for word in options.column)
+    if options.organization_id == "":
+        raise UsageError("--organization-id: found nothing, expected an id")
+    form = cast(Literal["ndjson", "csv"] | None, options.format)
+    return Inputs(tuple(options.inputs), form, columns, options.organization_id)
+
+
+def read_limits(options: argparse.Namespace) -> Limits:
+    """Make the bounds of a request of the words that give them."""
+    body = option("--batch-bytes", parse_size, options.batch_bytes)
+    if body < _LEAST_BODY:
+        raise UsageError(f"--batch-bytes: found {options.batch_bytes!r}, expected at least {_LEAST_BODY:,} bytes")
+    return Limits(
+        option("--batch-size", lambda text: parse_whole(text, 1, 100_000), options.batch_size),
+        body,
+        option("--buffer", parse_size, options.buffer),
+    )
+
+
+def read_rate(options: argparse.Namespace) -> Rate | None:
+    """Make the rate of the word that gives it; `auto` begins with the default."""
+    return option("--rate", parse_rate, DEFAULT_RATE if options.rate == AUTO else options.rate)
+
+
+def option(name: str, parse: Callable[[str], T], text: str) -> T:
+    """Parse the word of an option. UsageError, with the option's name, when it cannot be used."""
+    try:
+        return parse(text)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from None
+
+
+def _column(word: str) -> tuple[str, str]:
+    field, equals, header = word.partition("=")
+    if not equals or not header:
+        raise UsageError(f"--column: found {word!r}, expected FIELD=HEADER, such as id=activity_id")
+    if field.split(".")[0] not in KEYS:
+        meant = nearest(field, KEYS)
+        hint = f"; did you mean {meant}?" if meant else f"; known are {', '.join(KEYS)}"
+        raise UsageError(f"--column: found an unknown field {field!r}{hint}")
+    return field, header
