@@ -1,16 +1,20 @@
 """Which of the rows that were read are to be sent: not those that are settled already (DESIGN section 2.3)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
+from operator import attrgetter
 from typing import Final, Protocol
 
 from msgspec.structs import replace
 
 from bulk_update.model import Change, Invalid, Status
 from bulk_update.pure.ledger_state import LedgerState
-from bulk_update.pure.settled import KeyBag, SettledRows, row_key
+from bulk_update.pure.settled import KeyBag, SettledRows, explain, row_key, row_keys
 from bulk_update.pure.tally import Tally
 
+_known_by: Final = attrgetter("organization", "id", "check")
 _REPEATABLE: Final = (Status.UPDATED, Status.FAILED, Status.UNKNOWN)
 
 
@@ -44,16 +48,17 @@ class RunIntake:
     def __init__(self, settled: SettledRows, tally: Tally) -> None:
         self._settled = settled
         self._tally = tally
-        self._resumes = len(settled) > 0
         self._run = settled.next_run
         self._latest = KeyBag()
-        """Activities of which a row was read that the first run did not send, and the last run that sent one."""
+        """Activities of which a row was read that an earlier run did not send, and the last run that sent one."""
+        self._newest = 0
+        """The last of these runs."""
 
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Tell which rows are new, and count all."""
         self._tally.read += len(rows)
-        if self._resumes:
-            rows = [kept for row in rows if (kept := self._unless_settled(row)) is not None]
+        if len(self._settled):
+            rows = self._unsettled(rows, self._settled.oldest_run)
         invalid = [row for row in rows if type(row) is Invalid]
         changes = [row for row in rows if type(row) is Change] if invalid else rows
         return Admitted(changes, invalid)  # type: ignore[arg-type]
@@ -62,25 +67,42 @@ class RunIntake:
         """Count the results that no row of the input was matched with."""
         return len(self._settled)
 
-    def _unless_settled(self, row: Change | Invalid) -> Change | Invalid | None:
-        key = row_key(row.organization, row.id, row.check)
-        found = self._settled.take(key)
-        if found is not None:
-            self._tally.settle(found[0])
-            self._tally.skipped += 1
+    def _unsettled(self, rows: Sequence[Change | Invalid], oldest: int) -> Sequence[Change | Invalid]:
+        """Pass on the rows of a block that are to be sent.
+
+        `oldest`: no row of it, nor any behind it, was sent by an earlier run.
+        """
+        if self._newest <= oldest and len(self._latest):
+            self._latest, self._newest = KeyBag(), 0
+        keys = row_keys(map(_known_by, rows))
+        marks = self._settled.take_all(keys)
+        found = {mark: (*explain(mark), count) for mark, count in Counter(marks).items() if mark is not None}
+        for status, _, count in found.values():
+            self._tally.settle(status, count)
+            self._tally.skipped += count
+        if None not in marks and not self._newest and all(run <= oldest for _, run, _ in found.values()):
+            return []
+        results = [(None, self._run) if mark is None else explain(mark) for mark in marks]
+        kept = map(self._unless_settled, rows, keys, results, repeat(oldest))
+        return [row for row in kept if row is not None]
+
+    def _unless_settled(
+        self, row: Change | Invalid, key: int, result: tuple[Status | None, int], oldest: int
+    ) -> Change | Invalid | None:
+        status, run = result
         if type(row) is Invalid:
-            return row if found is None else None
-        status, run = found or (None, self._run)
-        if status is not None and run <= 1 and not self._latest:
+            return row if status is None else None
+        if status is not None and run <= oldest and not self._newest:
             return None
         activity = row_key(row.organization, row.id, 0)
         latest = next(iter(self._latest.marks(activity)), 0)
         if status in _REPEATABLE and latest > run:
             row = replace(row, was=status.value, doubt=status is Status.UNKNOWN or key in self._settled.doubted)
             status, run = None, self._run
-        if run > max(latest, 1) and status is not Status.SUPERSEDED:
+        if run > max(latest, oldest) and status is not Status.SUPERSEDED:
             self._latest.discard(activity, latest)
             self._latest.add(activity, run)
+            self._newest = max(self._newest, run)
         return row if status is None else None
 
 

@@ -88,7 +88,7 @@ class RequestLine(msgspec.Struct, tag_field="type", tag="request", rename="camel
     settled: bool = False
 
 
-class ResultLine(msgspec.Struct, tag_field="type", tag="result", rename="camel", omit_defaults=True):
+class ResultLine(msgspec.Struct, tag_field="type", tag="result", rename="camel", omit_defaults=True, gc=False):
     """What became of one row. `was`: the status of the earlier result of this row that this one replaces."""
 
     line: int
@@ -149,6 +149,15 @@ def decode_line(line: bytes) -> Line | None:
         if kind is not None and msgspec.json.decode(kind) not in known:
             return None
         raise
+
+
+def decode_lines(lines: bytes) -> list[Line]:
+    """Read whole lines at once, without those of a type that this version does not know. ValueError for any other."""
+    try:
+        return _line_decoder.decode_lines(lines)
+    except msgspec.ValidationError:
+        read = map(decode_line, lines.split(b"\n")[:-1])
+        return [line for line in read if line is not None]
 
 
 def encode_line(line: Line) -> bytes:

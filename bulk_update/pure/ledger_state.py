@@ -1,11 +1,15 @@
 """What a ledger tells when it is read from its beginning: which rows are settled, and what is in doubt."""
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from itertools import groupby, repeat
+from operator import attrgetter
+from typing import Final, cast
 
 from bulk_update.model import Status
+from bulk_update.pure.doubts import Doubts
 from bulk_update.pure.ledger_lines import (
     DOUBT,
     FORMAT,
@@ -13,15 +17,17 @@ from bulk_update.pure.ledger_lines import (
     Append,
     CutLine,
     EndLine,
+    Line,
     RequestLine,
     ResultLine,
     RunLine,
     SendingLine,
     decode_line,
+    decode_lines,
     encode_line,
 )
 from bulk_update.pure.retrying import is_answer, trouble_of_error
-from bulk_update.pure.settled import SettledRows, row_key
+from bulk_update.pure.settled import SettledRows, row_keys
 from bulk_update.pure.tally import Tally
 
 BYTES_A_ROW: Final = 170
@@ -54,32 +60,33 @@ class LedgerState:
     _ended: str = ""
     _earlier: int = 0
     """The last request of the runs before the last one."""
-    _open: dict[int, set[int]] = field(default_factory=dict)
-    """Keys of the rows that were on their way with a request and have no result since, by its number."""
-    _carriers: dict[int, list[int]] = field(default_factory=dict)
-    """The same the other way round: the requests of each such row."""
+    _doubts: Doubts = field(default_factory=Doubts)
 
     def fold(self, append: Append) -> None:
         """Take in what one append tells. ValueError when a line is not the ledger's."""
-        for text in append.lines.split(b"\n")[:-1]:
-            line = decode_line(text)
-            match line:
-                case ResultLine():
-                    self._fold_result(line)
-                case SendingLine():
-                    self._fold_sending(line)
-                case RequestLine():
-                    self._fold_request(line)
-                case RunLine():
-                    self._fold_run(line)
-                case EndLine():
-                    self._ended = line.time
-                    self.seconds += _number(line.summary.get("run_seconds"))
-                    if not self._is_retry:
-                        self.complete = line.summary.get("complete") is True
-                        self.is_all_settled = self.complete and line.summary.get("unsent") == 0
-                case _:
-                    pass
+        for kind, lines in groupby(decode_lines(append.lines), type):
+            if kind is ResultLine:
+                self._fold_results(cast(list[ResultLine], list(lines)))
+            else:
+                for line in lines:
+                    self._fold_line(line)
+
+    def _fold_line(self, line: Line) -> None:
+        match line:
+            case SendingLine():
+                self._fold_sending(line)
+            case RequestLine():
+                self._fold_request(line)
+            case RunLine():
+                self._fold_run(line)
+            case EndLine():
+                self._ended = line.time
+                self.seconds += _number(line.summary.get("run_seconds"))
+                if not self._is_retry:
+                    self.complete = line.summary.get("complete") is True
+                    self.is_all_settled = self.complete and line.summary.get("unsent") == 0
+            case _:
+                pass
 
     def mend(self, tail: bytes, cut: CutLine) -> None:
         """Take what a torn tail tells of requests: they may have gone out, should it be more than torn."""
@@ -96,7 +103,7 @@ class LedgerState:
 
     def doubtful_keys(self) -> set[int]:
         """Collect the rows that were on their way when a run ended; a later refusal must say so."""
-        return set(self._carriers)
+        return self._doubts.keys
 
     @property
     def _is_retry(self) -> bool:
@@ -117,12 +124,8 @@ class LedgerState:
 
     def _fold_sending(self, line: SendingLine) -> None:
         self.last_request = max(self.last_request, line.request)
-        keys = self._open[line.request] = {
-            row_key(line.organization_id, identifier, check)
-            for identifier, check in zip(line.ids, line.checks, strict=True)
-        }
-        for key in keys:
-            self._carriers.setdefault(key, []).append(line.request)
+        rows = zip(repeat(line.organization_id, len(line.ids)), line.ids, line.checks, strict=True)
+        self._doubts.send(line.request, set(row_keys(rows)))
 
     def ages(self, now: float) -> list[float]:
         """Tell how many seconds ago the last requests left, oldest first. `now`: seconds since 1970.
@@ -136,32 +139,39 @@ class LedgerState:
 
     def _untold(self) -> list[int]:
         """List the requests of the last run whose last attempt may stand in no line."""
-        return [request for request in self._open if request > self._earlier]
+        return [request for request in self._doubts.requests if request > self._earlier]
 
-    def _fold_result(self, line: ResultLine) -> None:
-        status = Status(line.status)
-        key = row_key(line.organization_id, line.id, int(line.check, 16))
-        self.settled.add(key, status, Status(line.was) if line.was else None, is_retry=self._is_retry)
-        for request in self._carriers.pop(key, ()):
-            self._open[request].discard(key)
-            if not self._open[request]:
-                del self._open[request]
-        if line.was:
-            self.tally.forget(key)
-        if line.error is not None and status is not Status.UPDATED:
-            self.tally.explain(status, line.error, line.line, line.id or "", key)
-            if line.error.message.endswith(DOUBT):
-                self.settled.doubted.add(key)
+    def _fold_results(self, lines: Sequence[ResultLine]) -> None:
+        """Take in results that follow each other: those that are alike in what they say at once."""
+        checks = map(int, map(_check, lines), repeat(16))
+        keys = row_keys(zip(map(_organization, lines), map(_id, lines), checks, strict=False))
+        self._doubts.have_results(keys)
+        begin = 0
+        for (status, was), alike in groupby(map(_what, lines)):
+            end = begin + len(list(alike))
+            self._fold_alike(lines[begin:end], keys[begin:end], Status(status), Status(was) if was else None)
+            begin = end
+
+    def _fold_alike(self, lines: Sequence[ResultLine], keys: Sequence[int], status: Status, was: Status | None) -> None:
+        if was is None:
+            self.settled.add_all(keys, status)
+            if status is Status.UPDATED:
+                return
+        for line, key in zip(lines, keys, strict=True):
+            if was is not None:
+                self.settled.add(key, status, was, is_retry=self._is_retry)
+                self.tally.forget(key)
+            if line.error is not None and status is not Status.UPDATED:
+                self.tally.explain(status, line.error, line.line, line.id or "", key)
+                if line.error.message.endswith(DOUBT):
+                    self.settled.doubted.add(key)
 
     def _fold_request(self, line: RequestLine) -> None:
         if line.attempt:
             self.attempts += 1
             self._sent.append((line.time, line.ms / 1000))
         if line.settled:
-            for key in self._open.pop(line.request, ()):
-                self._carriers[key].remove(line.request)
-                if not self._carriers[key]:
-                    del self._carriers[key]
+            self._doubts.end(line.request)
         self.requests += is_answered(line)
 
 
@@ -171,6 +181,12 @@ def is_answered(line: RequestLine) -> bool:
         return False
     error = line.error
     return error is None or is_answer(trouble_of_error(error.code, line.http, error.message), line.activities)
+
+
+_organization: Final = attrgetter("organization_id")
+_id: Final = attrgetter("id")
+_check: Final = attrgetter("check")
+_what: Final = attrgetter("status", "was")
 
 
 def _epoch(stamp: str) -> float:

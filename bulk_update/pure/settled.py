@@ -5,6 +5,8 @@ occurs in the input is matched with the n-th result. What is kept of a row is a 
 each process; that two of a million rows share one by chance has odds of 1 in 37 million.
 """
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from bulk_update.model import Status
@@ -25,6 +27,11 @@ def row_key(organization: str | None, identifier: str | None, check: int) -> int
     return hash((organization, identifier, check)) & _MASK
 
 
+def row_keys(rows: Iterable[tuple[str | None, str | None, int]]) -> list[int]:
+    """Hash many rows: organization, id and checksum of each."""
+    return [number & _MASK for number in map(hash, rows)]
+
+
 class KeyBag:
     """A multiset of 64-bit keys, each with a mark from 0 to 65535; an entry takes about 15 bytes.
 
@@ -33,12 +40,12 @@ class KeyBag:
     """
 
     def __init__(self, expected: int = 0) -> None:
-        buckets = 1
-        while 2 * buckets * _ROWS_A_BUCKET <= expected:
-            buckets *= 2
-        self._whole = buckets
+        buckets = max(1, expected // _ROWS_A_BUCKET)
+        self._whole = 1 << buckets.bit_length() - 1
         self._buckets: list[bytearray | None] = [None] * buckets
         self._size = 0
+        self._mark: int | None = 0
+        """The mark of all entries that there have been; None where they differ."""
 
     def __len__(self) -> int:
         """Count the entries."""
@@ -50,13 +57,25 @@ class KeyBag:
 
     def add(self, key: int, mark: int = 0) -> None:
         """Put a key in once more."""
-        at = self._at(key)
-        bucket = self._buckets[at]
-        if bucket is None:
-            bucket = self._buckets[at] = bytearray()
-        bucket += key.to_bytes(_KEY, "little") + mark.to_bytes(_WIDTH - _KEY, "little")
-        self._size += 1
-        if self._size > len(self._buckets) * _ROWS_A_BUCKET:
+        self.add_all((key,), mark)
+
+    def add_all(self, keys: Sequence[int], mark: int = 0) -> None:
+        """Put keys in, each once more, all with one mark."""
+        if mark != self._mark:
+            self._mark = None if self._size else mark
+        buckets, whole, above = self._buckets, self._whole, mark << 8 * _KEY
+        split = len(buckets) - whole
+        for key in keys:
+            at = key & (whole - 1)
+            if at < split:
+                at = key & (2 * whole - 1)
+            bucket = buckets[at]
+            if bucket is None:
+                buckets[at] = bytearray((key | above).to_bytes(_WIDTH, "little"))
+            else:
+                bucket += (key | above).to_bytes(_WIDTH, "little")
+        self._size += len(keys)
+        while self._size > len(buckets) * _ROWS_A_BUCKET:
             self._split()
 
     def marks(self, key: int) -> list[int]:
@@ -75,23 +94,33 @@ class KeyBag:
 
     def take(self, key: int) -> int | None:
         """Take out the entry of a key that has the lowest mark, and tell the mark; None when there is none."""
-        bucket = self._buckets[self._at(key)]
-        if bucket is None:
-            return None
-        pattern = key.to_bytes(_KEY, "little")
-        place = bucket.find(pattern)
-        if place < 0:
-            return None
-        if place % _WIDTH or bucket.find(pattern, place + 1) >= 0:
-            lowest = min(self.marks(key), default=None)
-            if lowest is not None:
-                self.discard(key, lowest)
-            return lowest
-        mark = bucket[place + _KEY] | bucket[place + _KEY + 1] << 8
-        bucket[place : place + _WIDTH] = bucket[-_WIDTH:]
-        del bucket[-_WIDTH:]
-        self._size -= 1
-        return mark
+        lowest = min(self.marks(key), default=None)
+        if lowest is not None:
+            self.discard(key, lowest)
+        return lowest
+
+    def take_all(self, keys: Iterable[int]) -> list[int | None]:
+        """Do for each key, in order, what `take` does for one."""
+        buckets, whole, mark = self._buckets, self._whole, self._mark
+        split = len(buckets) - whole
+        marks: list[int | None] = []
+        for key in keys:
+            at = key & (whole - 1)
+            bucket = buckets[at if at >= split else key & (2 * whole - 1)]
+            pattern = key.to_bytes(_KEY, "little")
+            place = -1 if bucket is None else bucket.find(pattern)
+            if bucket is None or place < 0:
+                marks.append(None)
+                continue
+            # Where all marks are equal, any entry of a key will do.
+            if place % _WIDTH or (mark is None and bucket.find(pattern, place + 1) >= 0):
+                marks.append(self.take(key))
+                continue
+            marks.append(bucket[place + _KEY] | bucket[place + _KEY + 1] << 8 if mark is None else mark)
+            bucket[place : place + _WIDTH] = bucket[-_WIDTH:]
+            del bucket[-_WIDTH:]
+            self._size -= 1
+        return marks
 
     def discard(self, key: int, mark: int = 0) -> bool:
         """Take one entry out; False when it is not in."""
@@ -137,7 +166,8 @@ class SettledRows:
 
     def __init__(self, expected: int = 0) -> None:
         self._rows = KeyBag(expected)
-        self._counts = dict.fromkeys(Status, 0)
+        self._counts: Counter[int] = Counter()
+        """Rows by their mark; never a zero."""
         self.runs = 0
         self.doubted: set[int] = set()
 
@@ -150,9 +180,17 @@ class SettledRows:
         """Number of the run that begins now, from 1; runs beyond the 8000th are not told apart."""
         return min(self.runs + 1, _LAST_RUN)
 
+    @property
+    def oldest_run(self) -> int:
+        """Number of the first run of those that sent the rows; the next one when there are none (left)."""
+        return explain(min(self._counts))[1] if self._counts else self.next_run
+
     def counts(self) -> dict[Status, int]:
         """Count the rows of each status."""
-        return dict(self._counts)
+        counts = dict.fromkeys(Status, 0)
+        for mark, rows in self._counts.items():
+            counts[explain(mark)[0]] += rows
+        return counts
 
     def add(self, key: int, status: Status, was: Status | None = None, *, is_retry: bool = False) -> None:
         """Note a result; `was`: the status of the earlier result of the row that it replaces.
@@ -164,10 +202,17 @@ class SettledRows:
             replaced = [mark for mark in self._rows.marks(key) if mark % len(_STATUSES) == _CODES[was]]
             if replaced:
                 self._rows.discard(key, min(replaced))
-                self._counts[was] -= 1
+                self._uncount(min(replaced), 1)
                 run = min(replaced) // len(_STATUSES) if is_retry else run
-        self._rows.add(key, run * len(_STATUSES) + _CODES[status])
-        self._counts[status] += 1
+        mark = run * len(_STATUSES) + _CODES[status]
+        self._rows.add(key, mark)
+        self._counts[mark] += 1
+
+    def add_all(self, keys: Sequence[int], status: Status) -> None:
+        """Note results of one status, none of which replaces an earlier one."""
+        mark = min(self.runs, _LAST_RUN) * len(_STATUSES) + _CODES[status]
+        self._rows.add_all(keys, mark)
+        self._counts[mark] += len(keys)
 
     def has(self, key: int) -> bool:
         """Tell whether a row has a result."""
@@ -175,9 +220,24 @@ class SettledRows:
 
     def take(self, key: int) -> tuple[Status, int] | None:
         """Take out the oldest result of a row and tell its status and its run; None when there is none (left)."""
-        mark = self._rows.take(key)
-        if mark is None:
-            return None
-        run, code = divmod(mark, len(_STATUSES))
-        self._counts[_STATUSES[code]] -= 1
-        return _STATUSES[code], run
+        mark = self.take_all((key,))[0]
+        return None if mark is None else explain(mark)
+
+    def take_all(self, keys: Iterable[int]) -> list[int | None]:
+        """Take out the oldest result of each row, in order; `explain` tells what a mark says; None: there is none."""
+        marks = self._rows.take_all(keys)
+        for mark, rows in Counter(marks).items():
+            if mark is not None:
+                self._uncount(mark, rows)
+        return marks
+
+    def _uncount(self, mark: int, rows: int) -> None:
+        self._counts[mark] -= rows
+        if not self._counts[mark]:
+            del self._counts[mark]
+
+
+def explain(mark: int) -> tuple[Status, int]:
+    """Tell what a mark says: a status, and the number of a run."""
+    run, code = divmod(mark, len(_STATUSES))
+    return _STATUSES[code], run

@@ -18,13 +18,13 @@ from bulk_update.pure.ledger_lines import (
     ResultLine,
     RunLine,
     SendingLine,
+    decode_lines,
 )
 from bulk_update.pure.ledger_state import is_answered
 from bulk_update.report.attempts import OUTCOMES, AttemptOutcome, outcome_of
 from bulk_update.report.data import ReportData, SlowAttempt
 from bulk_update.report.doubts import Doubts
 from bulk_update.report.latency import Histogram
-from bulk_update.report.lines import read_lines
 from bulk_update.report.organizations import OrganizationTally
 from bulk_update.report.reasons import LONGEST, Reasons
 from bulk_update.report.runs import RunRecord, begin_run
@@ -76,7 +76,7 @@ class Gathering:
 
     def fold(self, append: Append) -> None:
         """Take in what one append tells. ValueError when a line is not the ledger's, or comes before any run."""
-        for kind, lines in groupby(read_lines(append), type):
+        for kind, lines in groupby(decode_lines(append.lines), type):
             if kind is ResultLine:
                 self._settle(cast(list[ResultLine], list(lines)))
             else:

@@ -174,14 +174,13 @@ MUTANTS: Final = (
         [
             Edit(
                 "bulk_update.pure.intake",
-                "        found = self._settled.take(key)\n",
-                "        found = self._settled.take(row_key(None, None, row.line))\n",
+                '_known_by: Final = attrgetter("organization", "id", "check")\n',
+                '_known_by: Final = attrgetter("line")\n',
             ),
             Edit(
                 "bulk_update.pure.ledger_state",
-                "        key = row_key(line.organization_id, line.id, int(line.check, 16))\n        self.settled.add(key,",
-                "        key = row_key(line.organization_id, line.id, int(line.check, 16))\n"
-                "        self.settled.add(row_key(None, None, line.line),",
+                "        keys = row_keys(zip(map(_organization, lines), map(_id, lines), checks, strict=False))\n",
+                "        keys = row_keys([line.line for line in lines])\n",
             ),
         ],
     ),
@@ -276,9 +275,9 @@ MUTANTS: Final = (
         [
             Edit(
                 "bulk_update.pure.settled",
-                "        bucket[place : place + _WIDTH] = bucket[-_WIDTH:]\n        del bucket[-_WIDTH:]\n"
-                "        self._size -= 1\n        return mark\n",
-                "        return mark\n",
+                "            bucket[place : place + _WIDTH] = bucket[-_WIDTH:]\n            del bucket[-_WIDTH:]\n"
+                "            self._size -= 1\n        return marks\n",
+                "        return marks\n",
             )
         ],
     ),

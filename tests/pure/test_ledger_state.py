@@ -90,8 +90,8 @@ def test_no_more_is_kept_of_rows_than_of_those_in_doubt() -> None:
     state = state_of(
         *(sending(n, A, B) + request_line(n, 2, settled=False) + updated(A) + updated(B) for n in range(1, 50))
     )
-    assert state._open == {}  # noqa: SLF001
-    assert state._carriers == {}  # noqa: SLF001
+    assert state.doubtful_keys() == set()
+    assert state._doubts.requests == set()  # noqa: SLF001
 
 
 def test_requests_in_a_torn_tail_may_have_gone_out_and_are_told_again() -> None:

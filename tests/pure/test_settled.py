@@ -36,6 +36,20 @@ def test_a_bag_is_a_multiset_of_keys_and_marks(ops: list[tuple[str, int, int]], 
         assert (key in bag) == any(k == key for k, _ in model.elements())
 
 
+@given(st.lists(st.tuples(st.booleans(), st.lists(keys, max_size=30), marks), max_size=12), st.integers(0, 2_000))
+def test_many_keys_go_in_and_out_as_one_by_one(ops: list[tuple[bool, list[int], int]], expected: int) -> None:
+    bag, plain = KeyBag(expected), KeyBag()
+    for adds, many, mark in ops:
+        if adds:
+            bag.add_all(many, mark)
+            for key in many:
+                plain.add(key, mark)
+        else:
+            assert bag.take_all(many) == [plain.take(key) for key in many]
+        assert len(bag) == len(plain)
+    assert all(sorted(bag.marks(key)) == sorted(plain.marks(key)) for _, many, _ in ops for key in many)
+
+
 def test_a_bag_finds_every_key_however_far_it_outgrows_what_was_expected() -> None:
     bag = KeyBag(expected=1)
     numbers = [row_key("org", f"id-{number}", number) for number in range(20_000)]
@@ -98,6 +112,20 @@ def test_the_oldest_result_of_equal_rows_is_taken_first() -> None:
     settled.runs = 2
     settled.add(key, Status.UPDATED)
     assert [settled.take(key) for _ in range(3)] == [(Status.FAILED, 1), (Status.UPDATED, 2), None]
+
+
+def test_the_oldest_run_is_that_of_the_results_that_are_left() -> None:
+    settled = SettledRows()
+    assert settled.oldest_run == settled.next_run == 1
+    for run in (1, 2, 3):
+        settled.runs = run
+        settled.add_all([row_key("org", "a", run)], Status.UPDATED)
+    settled.take(row_key("org", "a", 2))
+    assert settled.oldest_run == 1
+    settled.add(row_key("org", "a", 1), Status.FAILED, Status.UPDATED)
+    assert settled.oldest_run == 3
+    settled.take_all([row_key("org", "a", 1), row_key("org", "a", 3)])
+    assert settled.oldest_run == settled.next_run == 4
 
 
 def test_a_retry_leaves_a_row_in_the_run_that_sent_it_first() -> None:
