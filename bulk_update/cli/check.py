@@ -4,8 +4,11 @@ import argparse
 import json
 import math
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Final
 
 import anyio
 
@@ -21,6 +24,10 @@ from bulk_update.pure.pacing import Rate
 from bulk_update.pure.plural import counted
 from bulk_update.pure.tally import Tally
 from bulk_update.reading import Inputs, input_rows
+
+_organization: Final = attrgetter("organization")
+_id: Final = attrgetter("id")
+_activity: Final = attrgetter("activity")
 
 
 @dataclass(slots=True)
@@ -59,11 +66,9 @@ async def _find(inputs: Inputs, limits: Limits, rate: Rate | None) -> Findings:
             while (block := await rows.read()) is not None:
                 changes = [row for row in block if type(row) is Change]
                 findings.rows += len(block)
-                for row in block:
-                    if type(row) is Invalid:
-                        error = RowError(row.code, row.message)
-                        tally.explain(Status.INVALID, error, row.line, row.id or "")
-                organizations.update([change.organization for change in changes])
+                if len(changes) < len(block):
+                    _explain(block, tally)
+                organizations.update(map(_organization, changes))
                 batcher.add(changes)
                 _drain(batcher, findings)
         batcher.close()
@@ -79,17 +84,23 @@ async def _find(inputs: Inputs, limits: Limits, rate: Rate | None) -> Findings:
     return findings
 
 
+def _explain(block: Sequence[Change | Invalid], tally: Tally) -> None:
+    for row in block:
+        if type(row) is Invalid:
+            tally.explain(Status.INVALID, RowError(row.code, row.message), row.line, row.id or "")
+
+
 def _drain(batcher: Batcher, findings: Findings) -> None:
     """Count the batches that would leave, as if each were answered at once."""
     while (batch := batcher.take()) is not None:
         findings.requests += 1
         findings.valid += len(batch.changes)
         findings.bytes += _body_size(batch)
-        batcher.release(batch.organization, [change.id for change in batch.changes])
+        batcher.release(batch.organization, list(map(_id, batch.changes)))
 
 
 def _body_size(batch: Batch) -> int:
-    activities = sum(len(change.activity) + 1 for change in batch.changes) - 1
+    activities = sum(map(len, map(_activity, batch.changes))) + len(batch.changes) - 1
     return ENVELOPE + len(json.dumps(batch.organization, ensure_ascii=False).encode()) + activities
 
 
