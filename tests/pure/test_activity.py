@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 import zlib
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import NamedTuple
@@ -356,6 +357,22 @@ def test_the_checksum_is_the_same_however_the_members_are_laid_out(
     compact = accepted("{" + ",".join(f'"{key}":{value}' for key, value in chosen) + "}")
     loose = accepted(data.draw(written(st.permutations(chosen).map(list))))
     assert (loose.check, loose.activity, loose.fields) == (compact.check, compact.activity, compact.fields)
+
+
+@pytest.mark.parametrize("size", [200, 2_000, 20_000])
+def test_an_activity_takes_no_more_memory_than_its_bytes(size: int) -> None:
+    """Rows wait by the thousand: what an encoder has set aside and not used would wait with them."""
+    record = entity(json.dumps("x" * size)).encode()
+    reader = ActivityReader()
+    reader.read(record, 1)
+    tracemalloc.start()
+    try:
+        waiting = [reader.read(record, line) for line in range(100)]
+        taken = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert taken < 100 * (len(record) + 350)
+    assert len(waiting) == 100
 
 
 @pytest.mark.parametrize("spelling", ['"a-1"', '"\\u0061-1"', '"a\\u002d1"'])
