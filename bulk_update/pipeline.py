@@ -102,7 +102,8 @@ class Run:
         self._is_read_whole = False
         self._ledger = Ledger(stage.file, stage.file.seal)
         self._overflow = TemporaryOverflow()
-        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=2 * plan.persistence.concurrency)
+        # Few batches need to be ready: each sender has one besides, and there are more of them than may send.
+        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=max(1, plan.persistence.concurrency // 4))
         self._books = Books(
             stage.state.tally, self._outbox.release, self._stop.request, plan.max_failures, stage.observer
         )
