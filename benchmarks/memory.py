@@ -20,6 +20,9 @@ BUFFERS: Final = (("256MB", 256e6), ("8MB", 8e6))
 _ROW_COST: Final = 300
 """Bytes that a waiting row is counted with beyond its own."""
 
+_GROUP_COST: Final = 500
+"""Bytes that an organization is counted with while rows of it wait in memory."""
+
 
 def memory(folder: Path, server: Server, *, rows: int, sizes: Sequence[int], organizations: Sequence[int]) -> str:
     """Measure the peak for rows of several sizes, over few and many organizations."""
@@ -27,7 +30,7 @@ def memory(folder: Path, server: Server, *, rows: int, sizes: Sequence[int], org
     for size, among in product(sizes, organizations):
         source = make_input(folder, Spec(rows, among, size))
         for name, buffer, peak, requests in _runs(source, folder, server):
-            held = min(buffer, source.waiting * (size + _ROW_COST)) / 1e6
+            held = min(buffer, source.waiting * (size + _ROW_COST) + min(source.waiting, among) * _GROUP_COST) / 1e6
             lines.append(
                 (
                     f"{rows:,} rows of {size:,} bytes, {counted(among, 'organization')}",
