@@ -1,8 +1,21 @@
 """A temporary file for rows that wait and do not fit in memory. It has no name and vanishes with the run."""
 
+import errno
+import os
 import tempfile
+from collections.abc import Sequence
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Final, Self
+
+_HEAD: Final = 8
+"""Bytes before a chunk that tell its size."""
+
+_HINT_BITS: Final = 24
+_HINT: Final = (1 << _HINT_BITS) - 1
+"""A place is an offset, and these bits tell how much to read there at once: the chunk, unless it is larger."""
+
+_MOST: Final = 1 << (64 - _HINT_BITS)
+"""Bytes of the file, at most: a place fits in 64 bits."""
 
 
 class TemporaryOverflow:
@@ -27,28 +40,35 @@ class TemporaryOverflow:
         if self._file is not None:
             self._file.close()
 
-    def store(self, chunk: bytes) -> int:
-        """Put a chunk at the end; return its place. OSError when the disk is full."""
+    def store(self, chunks: Sequence[bytes]) -> Sequence[int]:
+        """Put chunks at the end, in one write; return their places. OSError when the disk is full."""
         if self._file is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - it lives as long as the overflow
-        framed = memoryview(len(chunk).to_bytes(8, "little") + chunk)
-        place = self._end
-        self._file.seek(place)
-        while framed:
-            framed = framed[self._file.write(framed) :]
-        self._end = place + 8 + len(chunk)
-        return place
+        framed = [piece for chunk in chunks for piece in (len(chunk).to_bytes(_HEAD, "little"), chunk)]
+        rest, end = memoryview(b"".join(framed)), self._end
+        if end + len(rest) > _MOST:
+            raise OSError(errno.EFBIG, "the temporary file of waiting rows is too large")
+        while rest:
+            written = os.pwrite(self._file.fileno(), rest, end)
+            rest, end = rest[written:], end + written
+        places = []
+        for chunk in chunks:
+            size = _HEAD + len(chunk)
+            places.append(self._end << _HINT_BITS | min(size, _HINT))
+            self._end += size
+        return places
 
     def load(self, place: int) -> bytes:
         """Read the chunk at a place."""
         if self._file is None:
             raise ValueError(place)
-        self._file.seek(place)
-        size = int.from_bytes(self._file.read(8), "little")
-        chunk = bytearray()
+        offset, descriptor = place >> _HINT_BITS, self._file.fileno()
+        block = os.pread(descriptor, place & _HINT, offset)
+        size = int.from_bytes(block[:_HEAD], "little")
+        chunk = block[_HEAD:]
         while len(chunk) < size:
-            piece = self._file.read(size - len(chunk))
+            piece = os.pread(descriptor, size - len(chunk), offset + _HEAD + len(chunk))
             if not piece:
                 raise OSError(0, "the temporary file of waiting rows was cut")
             chunk += piece
-        return bytes(chunk)
+        return chunk

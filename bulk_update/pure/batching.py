@@ -6,8 +6,9 @@ leave in input order (DESIGN, invariant 3).
 
 Memory is bounded by `Limits.buffer`. When it is full, the fullest groups move to the `Overflow`, a place
 on disk, and come back when their batch is full or the input has ended. So the number of requests stays the
-fewest possible however many organizations are interleaved. Where there is no overflow (or no more room in
-it), batches leave early instead, those of the oldest groups first.
+fewest possible however many organizations are interleaved. What is left of such a group in memory is 26
+bytes, in `Places`. Where there is no overflow (or no more room in it), batches leave early instead: those
+of the groups that hold many rows and have held them long.
 """
 
 from collections import deque
@@ -15,13 +16,19 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from bulk_update.model import Batch, Change
-from bulk_update.pure.group import ROW_COST, Group, Limits, Overflow, row_cost
+from bulk_update.pure.group import ROW_COST, Group, Limits, Overflow, rows_cost, unpack
+from bulk_update.pure.places import Place, Places
 
 _GROUP_COST: Final = 500
-"""Bytes that an organization takes in memory while it has rows waiting or under way."""
+"""Bytes that an organization takes in memory while it has rows there, or rows under way."""
 
+_PIECE: Final = 262_144
+"""Bytes that are written to the overflow at once, or a little more."""
 
-_AHEAD: Final = 32
+_LEAVING_EARLY: Final = 16
+"""The share of the buffer that is made free by batches that leave early: small, as each leaves with fewer rows."""
+
+_AHEAD: Final = 8
 """Batches that may be ready before rows of an organization stay in the overflow until there is need of more."""
 
 
@@ -42,6 +49,7 @@ class Batcher:
         self._closed = False
         self._used = 0
         self._held = 0
+        self._away = Places()
         self._make_room_at = limits.buffer
         self._has_room = overflow is not None
         self.rows = 0
@@ -68,12 +76,12 @@ class Batcher:
             if group.size + size > group.most and group.rows:
                 self._seal(group, early=True)
             group.size += size
-            if group.chunks:
+            if group.overflowed:
                 group.append_recent(change)
             else:
                 group.waiting.append(change)
             self._used += size + ROW_COST
-            if len(group.waiting) >= count or (group.chunks and group.rows >= count):
+            if len(group.waiting) >= count or (group.overflowed and group.rows >= count):
                 self._seal(group)
             if self._used > self._make_room_at:
                 self._make_room()
@@ -82,10 +90,8 @@ class Batcher:
 
     def take(self) -> Batch | None:
         """Hand out the next batch, or None when none may leave yet."""
-        while not self._ready and self._leaving:
-            group = self._leaving.popleft()
-            if group.rows:
-                self._seal(group, early=self._closed)
+        while not self._ready and (group := self._next_leaving()) is not None:
+            self._seal(group, early=self._closed)
         if not self._ready and self.is_full():
             self._unblock()
         if not self._ready:
@@ -96,6 +102,10 @@ class Batcher:
 
     def leave_early(self) -> None:
         """Let the group that has waited longest go as it is: senders are idle and the input is slow."""
+        away = self._any_away()
+        if away is not None:
+            self._seal(away, early=True)
+            return
         for group in self._groups.values():
             if group.rows and not group.is_resting:
                 self._seal(group, early=True)
@@ -114,8 +124,7 @@ class Batcher:
         if group.held:
             self._unhold(group, ids)
         if group.is_idle():
-            del self._groups[organization]
-            self._used -= _GROUP_COST
+            self._forget(group)
 
     def rest(self, organization: str) -> None:
         """Keep back the batches of an organization that is in trouble; the others go on."""
@@ -147,9 +156,39 @@ class Batcher:
             group.bound(self._limits.body)
 
     def _open(self, organization: str) -> Group:
-        group = self._groups[organization] = Group(organization, self._limits.body)
-        self._used += _GROUP_COST
+        group = Group(organization, self._limits.body)
+        place = self._away.take(organization) if self._away else None
+        if place is not None:
+            group.take_over(place)
+        self._remember(group)
         return group
+
+    def _remember(self, group: Group) -> None:
+        self._groups[group.organization] = group
+        self._used += _GROUP_COST
+
+    def _forget(self, group: Group) -> None:
+        del self._groups[group.organization]
+        self._used -= _GROUP_COST
+
+    def _any_away(self) -> Group | None:
+        """Bring back some group whose rows are all in the overflow; None where there is none."""
+        place = self._away.take_any()
+        if place is None or self._overflow is None:
+            return None
+        chunk = unpack(self._overflow.load(place.newest))
+        group = Group.returned(chunk, place, self._limits.body)
+        self._used += rows_cost(chunk.rows)
+        self._remember(group)
+        return group
+
+    def _next_leaving(self) -> Group | None:
+        """Find a group with rows whose turn it is to leave."""
+        while self._leaving:
+            group = self._leaving.popleft()
+            if group.rows and self._groups.get(group.organization) is group:
+                return group
+        return self._any_away() if self._closed else None
 
     def _seal(self, group: Group, *, early: bool = False) -> None:
         """Make batches of the waiting rows; those behind an earlier change of their id are held back.
@@ -160,21 +199,21 @@ class Batcher:
             return
         limits = self._limits
         while group.rows:
-            if group.chunks and self._overflow is not None:
+            if group.overflowed and self._overflow is not None:
                 self._used += group.bring_back(self._overflow, limits)
             ids = group.fresh_ids()
             if ids is None:
                 self._held += group.hold_back()
                 ids = [change.id for change in group.waiting]
             is_full = len(group.waiting) >= limits.count or group.size > group.most
-            if not group.waiting or not (is_full or early or group.chunks):
+            if not group.waiting or not (is_full or early or group.overflowed):
                 break
-            if not is_full and group.chunks:
+            if not is_full and group.overflowed:
                 continue
             batch = group.cut(limits, ids)
-            self._used -= sum(map(row_cost, batch.changes))
+            self._used -= rows_cost(batch.changes)
             self._ready.append(batch)
-            if group.chunks and len(self._ready) >= _AHEAD:
+            if group.overflowed and len(self._ready) >= _AHEAD:
                 self._leaving.append(group)
                 break
         # To the end of the line: the first group is the one that has waited longest.
@@ -197,25 +236,60 @@ class Batcher:
 
     def _make_room(self) -> None:
         """Bring the use of memory well below the buffer: into the overflow, or on the way."""
-        target = self._limits.buffer // 2
-        groups = [group for group in self._groups.values() if group.waiting or group.recent]
+        buffer = self._limits.buffer
         if self._has_room:
-            groups.sort(key=Group.in_memory, reverse=True)
-        for group in groups:
-            if self._used <= target:
-                break
-            if not self._put_away(group):
-                self._seal(group, early=True)
+            self._put_away(buffer // 2)
+        if not self._has_room:
+            self._let_go(buffer - buffer // _LEAVING_EARLY)
         # What is left cannot leave now; try again when as much as an eighth of the buffer has come.
-        self._make_room_at = max(self._limits.buffer, self._used + self._limits.buffer // 8)
+        self._make_room_at = max(buffer, self._used + buffer // 8)
 
-    def _put_away(self, group: Group) -> bool:
-        """Move a group's rows to the overflow; False when there is no room in it."""
-        if self._overflow is None or not self._has_room:
-            return False
+    def _let_go(self, target: int) -> None:
+        """Let groups leave as they are, until so many bytes are in use.
+
+        With a group goes what it holds, for one request; and the longer that has taken to come, the longer it
+        would take to be worth more.
+        """
+        groups = list(self._groups.values())
+        rows = [group.in_memory() for group in groups]
+        # A group that is cut or opened goes to the end: the place in line stands for the age.
+        worth = [count * age for count, age in zip(rows, range(len(rows), 0, -1), strict=True)]
+        for at in sorted(range(len(groups)), key=worth.__getitem__, reverse=True):
+            if self._used <= target or not rows[at]:
+                return
+            self._seal(groups[at], early=True)
+
+    def _put_away(self, target: int) -> None:
+        """Move rows to the overflow, those of the fullest groups first, until so many bytes are in use."""
+        groups = [group for group in self._groups.values() if group.newest_rows()]
+        groups.sort(key=Group.in_memory, reverse=True)
+        piece = min(_PIECE, self._limits.buffer // 8)
+        moving: list[Group] = []
+        chunks: list[bytes] = []
+        size = 0
+        for group in groups:
+            moving.append(group)
+            chunks.append(group.pack())
+            size += len(chunks[-1])
+            if size >= piece:
+                if not self._store(moving, chunks) or self._used <= target:
+                    return
+                moving, chunks, size = [], [], 0
+        if moving:
+            self._store(moving, chunks)
+
+    def _store(self, groups: Sequence[Group], chunks: Sequence[bytes]) -> bool:
+        """Put a chunk of each group away; False when there is no room for them."""
+        assert self._overflow is not None
         try:
-            self._used -= group.put_away(self._overflow)
+            places = self._overflow.store(chunks)
         except OSError:
             self._has_room = False
             return False
+        for group, place in zip(groups, places, strict=True):
+            self._used -= group.put_away(place)
+            # A group that fills a batch is about to leave.
+            is_away = group.is_away() and group.overflowed < self._limits.count
+            if is_away and self._away.add(group.organization, Place(place, group.overflowed, group.size)):
+                self._forget(group)
         return True

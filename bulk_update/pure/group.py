@@ -1,31 +1,46 @@
 """The rows of one organization that wait for their batch, in the order in which they came."""
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import msgspec
 
 from bulk_update.model import Batch, Change
 from bulk_update.pure.activity import ENVELOPE
+from bulk_update.pure.places import Place
 
 ROW_COST: Final = 300
 """Bytes that a waiting row takes in memory beyond its activity: its struct, id and numbers."""
 
 _encode: Final = msgspec.json.Encoder().encode
-_pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(list[Change]).decode
 
 
 class Overflow(Protocol):
     """Keep chunks of bytes out of memory."""
 
-    def store(self, chunk: bytes) -> int:
-        """Put a chunk away; return where it is. OSError when there is no room."""
+    def store(self, chunks: Sequence[bytes]) -> Sequence[int]:
+        """Put chunks away; return where each is. OSError when there is no room: then none of them is there."""
 
     def load(self, place: int) -> bytes:
         """Bring back the chunk that `store` put at `place`."""
+
+
+class Chunk(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """Rows of one organization as they lie in the overflow.
+
+    `before`: place of the chunk whose rows go before these, None where these are the first.
+    """
+
+    organization: str
+    before: int | None
+    rows: list[Change]
+
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+unpack: Final = msgspec.msgpack.Decoder(Chunk).decode
+"""Read a chunk that the overflow gave back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +65,27 @@ def row_cost(change: Change) -> int:
     return len(change.activity) + 1 + ROW_COST
 
 
+def rows_cost(rows: Sequence[Change]) -> int:
+    """Tell the bytes of memory that waiting rows take."""
+    return sum([len(change.activity) for change in rows]) + (1 + ROW_COST) * len(rows)
+
+
 class Group:
     """The rows of one organization that wait, are held back, or are under way.
 
-    The oldest are `waiting`; then come those in the `chunks` of the overflow, `overflowed` in number; then
-    the `recent` ones, which are none where there are no chunks. `size`: bytes of the activities of all
-    these, a comma for each; `most`: of those that fit in one request. `under_way`: ids in batches that are
-    ready or sent. `held`: changes behind an earlier one of their id. `is_resting`: no batch of it becomes
-    ready.
+    The oldest are `waiting`; then come those in the overflow, `overflowed` in number; then the `recent` ones,
+    which are none where none are in the overflow. `size`: bytes of the activities of all these, a comma for
+    each; `most`: of those that fit in one request. `newest`: place of the last chunk in the overflow, from
+    which the others are found. `under_way`: ids in batches that are ready or sent. `held`: changes behind an
+    earlier one of their id. `is_resting`: no batch of it becomes ready.
     """
 
     __slots__ = (
-        "chunks",
+        "_older",
         "held",
         "is_resting",
         "most",
+        "newest",
         "organization",
         "overflowed",
         "recent",
@@ -78,13 +99,29 @@ class Group:
         self.most = 0
         self.bound(body)
         self.waiting: list[Change] = []
-        self.chunks: deque[tuple[int, int]] | None = None
+        self.newest: int | None = None
+        self._older: deque[int] | None = None
         self.overflowed = 0
         self.recent: list[Change] | None = None
         self.size = 0
         self.under_way: set[str] | None = None
         self.held: dict[str, deque[Change]] | None = None
         self.is_resting = False
+
+    @classmethod
+    def returned(cls, chunk: Chunk, place: Place, body: int) -> Self:
+        """Make the group whose rows were all in the overflow, with those of the chunk at its place in memory."""
+        group = cls(chunk.organization, body)
+        group.newest, group.overflowed, group.size = chunk.before, place.rows - len(chunk.rows), place.size
+        if group.overflowed:
+            group.recent = chunk.rows
+        else:
+            group.waiting = chunk.rows
+        return group
+
+    def take_over(self, place: Place) -> None:
+        """Take over the rows that lie at its place in the overflow: it has no others."""
+        self.newest, self.overflowed, self.size = place
 
     @property
     def rows(self) -> int:
@@ -94,6 +131,11 @@ class Group:
     def is_idle(self) -> bool:
         """Tell whether there is nothing left to remember."""
         return not (self.rows or self.under_way or self.held)
+
+    def is_away(self) -> bool:
+        """Tell whether all that is to be remembered is in the overflow."""
+        at_hand = self.waiting or self.recent or self.under_way or self.held or self._older or self.is_resting
+        return self.overflowed > 0 and not at_hand
 
     def in_memory(self) -> int:
         """Count the waiting rows that are in memory."""
@@ -110,32 +152,61 @@ class Group:
             self.recent = []
         self.recent.append(change)
 
-    def put_away(self, overflow: Overflow) -> int:
-        """Move the newest rows to the overflow; return the bytes of memory that are free now. OSError."""
-        rows = self.recent if self.chunks else self.waiting
-        if not rows:
-            return 0
-        place = overflow.store(_pack(rows))
-        self.chunks = self.chunks or deque()
-        self.chunks.append((place, len(rows)))
-        self.overflowed += len(rows)
-        if rows is self.waiting:
+    def newest_rows(self) -> list[Change]:
+        """Give the rows in memory that may move to the overflow."""
+        return (self.recent or []) if self.overflowed else self.waiting
+
+    def pack(self) -> bytes:
+        """Make the chunk in which the newest rows move to the overflow."""
+        rows = self.newest_rows()
+        return _pack(Chunk(self.organization, self.newest, rows))
+
+    def put_away(self, place: int) -> int:
+        """Let go of the newest rows, which are in the overflow now; return the bytes of memory that are free."""
+        rows = self.newest_rows()
+        if self._older is not None:
+            self._older.appendleft(place)
+        if not self.overflowed:
             self.waiting = []
+        self.newest = place
+        self.overflowed += len(rows)
         self.recent = None
-        return sum(map(row_cost, rows))
+        return rows_cost(rows)
 
     def bring_back(self, overflow: Overflow, limits: Limits) -> int:
         """Bring rows back, the oldest first, until a batch is full; return the bytes of memory they take."""
         before = len(self.waiting)
-        while self.chunks and len(self.waiting) < limits.count:
-            place, rows = self.chunks.popleft()
-            self.waiting += _unpack(overflow.load(place))
-            self.overflowed -= rows
-        used = sum(map(row_cost, self.waiting[before:]))
-        if not self.chunks and self.recent:
-            self.waiting += self.recent
-            self.recent = None
+        if self._older is None and self.overflowed <= limits.count:
+            for rows in reversed([chunk.rows for _, chunk in self._chunks(overflow)]):
+                self.waiting += rows
+            self.overflowed = 0
+        else:
+            self._bring_some(overflow, limits.count)
+        used = rows_cost(self.waiting[before:])
+        if not self.overflowed:
+            self.newest = self._older = None
+            if self.recent:
+                self.waiting += self.recent
+                self.recent = None
         return used
+
+    def _bring_some(self, overflow: Overflow, count: int) -> None:
+        """Bring chunks back until there are so many rows: there may be many more than fit in memory."""
+        if self._older is None:
+            self._older = deque(place for place, _ in self._chunks(overflow))
+        while self._older and len(self.waiting) < count:
+            rows = unpack(overflow.load(self._older.pop())).rows
+            self.waiting += rows
+            self.overflowed -= len(rows)
+
+    def _chunks(self, overflow: Overflow) -> Iterator[tuple[int, Chunk]]:
+        """Follow the chunks from the newest to the oldest."""
+        place = self.newest
+        while place is not None:
+            chunk = unpack(overflow.load(place))
+            assert chunk.organization == self.organization, "rows of another organization"
+            yield place, chunk
+            place = chunk.before
 
     def fresh_ids(self) -> list[str] | None:
         """Give the ids of the waiting rows in memory; None if one is behind an earlier change of its id."""
@@ -180,12 +251,12 @@ class Group:
         # Later changes of these ids may wait already; none may pass an earlier one.
         self.waiting = freed + self.waiting
         self.size += sum(len(change.activity) + 1 for change in freed)
-        return sum(map(row_cost, freed))
+        return rows_cost(freed)
 
     def cut(self, limits: Limits, ids: list[str]) -> Batch:
         """Take the first waiting rows that fit in one request; at least one. `ids`: of all waiting rows."""
         rows = self.waiting
-        if len(rows) > limits.count or self.chunks or self.size > self.most:
+        if len(rows) > limits.count or self.overflowed or self.size > self.most:
             kept = self._fitting(limits)
             rows, self.waiting = rows[:kept], rows[kept:]
             ids = ids[:kept]

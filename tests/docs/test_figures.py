@@ -24,7 +24,7 @@ A_GROUP = 500  # bytes, as `pure.batching` counts them
 class FullDisk:
     """An overflow that has no room."""
 
-    def store(self, chunk: bytes) -> int:
+    def store(self, chunks: Sequence[bytes]) -> Sequence[int]:
         raise OSError(28, "No space left on device")
 
     def load(self, place: int) -> bytes:

@@ -130,6 +130,20 @@ MUTANTS: Final = (
         ],
     ),
     Mutant(
+        "rows overtake those of their organization that are on disk",
+        [
+            Edit(
+                "bulk_update.pure.batching",
+                "            if group.overflowed:\n                group.append_recent(change)\n",
+                "            if False:\n                group.append_recent(change)\n",
+            )
+        ],
+    ),
+    Mutant(
+        "an organization whose rows are on disk taken for a new one",
+        [Edit("bulk_update.pure.batching", "            group.take_over(place)\n", "            pass\n")],
+    ),
+    Mutant(
         "an answer to another request accepted",
         [
             Edit(
