@@ -1,0 +1,179 @@
+"""Whole runs in virtual time against servers that allow less than is asked for, or fail now and then."""
+
+import asyncio
+import math
+import random
+from dataclasses import dataclass, replace
+
+import pytest
+
+from bulk_update import Limits, Plan, Rate
+from bulk_update.errors import Interrupted
+from bulk_update.model import Answer
+from bulk_update.pure.retrying import Backoff, Fault, Trouble
+from tests.fake_api import FakeApi, Sent, carry_out_with, failing, make_run, throttled, unavailable, updated
+from tests.runs import plan, row, rows
+from tests.servers.throttling import KINDS, Throttle
+from tests.servers.window import busiest_window
+from tests.virtual_time import VIRTUAL_BACKEND
+
+SETTLED = 10.0
+"""Seconds after which the pace should have found what is allowed."""
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return VIRTUAL_BACKEND
+
+
+def patient(rate: Rate | None, *, size: int = 1, concurrency: int = 16) -> Plan:
+    """Make a plan as the command line does, with its real pauses."""
+    how = plan(size, concurrency=concurrency)
+    return replace(how, rate=rate, persistence=replace(how.persistence, backoff=Backoff()))
+
+
+def throttling(throttle: Throttle, latency: float, *, says_when: bool = False) -> FakeApi:
+    """Make an API that takes what a throttle does, in the order in which requests leave."""
+    waits: dict[int, float] = {}
+
+    def arrive(sent: Sent) -> float:
+        waits[sent.number] = throttle.ask(sent.time)
+        return latency
+
+    def behave(sent: Sent) -> Answer:
+        wait = waits[sent.number]
+        return updated(sent) if wait == 0 else throttled(str(math.ceil(wait)) if says_when else None)
+
+    return FakeApi(behave, latency=arrive)
+
+
+def is_pushback(outcome: Answer | Fault) -> bool:
+    return isinstance(outcome, Answer) and outcome.status == 429
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What became of the attempts that were answered in some seconds."""
+
+    through: int
+    refused: int
+
+    @classmethod
+    def of(cls, api: FakeApi, begin: float, end: float, organization: str | None = None) -> "Use":
+        """Count."""
+        refusals = [
+            is_pushback(outcome)
+            for at, sent, outcome in api.answered
+            if begin <= at < end and organization in (None, sent.organization)
+        ]
+        return cls(refusals.count(False), refusals.count(True))
+
+    @property
+    def share_refused(self) -> float:
+        """Tell the share of the attempts that were refused."""
+        return self.refused / (self.through + self.refused)
+
+
+# ---------------------------------------------------------------------------- what a server allows is used
+
+
+@pytest.mark.parametrize("says_when", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("rate", "latency"), [(2, 0.005), (2, 0.3), (10, 0.005), (10, 0.05), (10, 0.3), (50, 0.05), (50, 0.3)]
+)
+async def test_most_of_what_a_server_allows_is_used_and_little_is_refused(
+    *, rate: int, latency: float, kind: str, says_when: bool
+) -> None:
+    seconds = 130.0 if rate < 10 else 70.0
+    api = throttling(KINDS[kind](rate), latency, says_when=says_when)
+    run = make_run(api, rows(int(rate * seconds * 1.1)), patient(Rate(5 * rate, 1.0), concurrency=64), seed=rate)
+    asyncio.get_running_loop().call_later(seconds, lambda: run.stop(Interrupted(15)))
+    await run.carry_out()
+    use = Use.of(api, SETTLED, seconds)
+    assert use.through >= 0.9 * rate * (seconds - SETTLED)
+    assert use.share_refused <= 0.03
+
+
+async def test_a_limit_of_one_organization_slows_that_one_alone() -> None:
+    throttle = KINDS["sliding window"](5)
+
+    def behave(sent: Sent) -> Answer:
+        is_taken = sent.organization != "small" or throttle.ask(sent.time) == 0
+        return updated(sent) if is_taken else throttled()
+
+    changes = [
+        change
+        for n in range(4_000)
+        for change in (row(f"a{n}", f"org-{n % 20}"), *([row(f"s{n}", "small")] if n % 4 == 0 else ()))
+    ]
+    api = FakeApi(behave, latency=0.05)
+    run = make_run(api, changes, patient(Rate(50, 1.0), concurrency=64))
+    asyncio.get_running_loop().call_later(70.0, lambda: run.stop(Interrupted(15)))
+    await run.carry_out()
+    others = [sent.time for sent in api.sent if sent.organization != "small"]
+    assert sum(time >= SETTLED for time in others) >= 0.85 * (50 - 5) * 60
+    throttled_one = Use.of(api, SETTLED, 70.0, "small")
+    assert throttled_one.through >= 0.7 * 5 * 60
+
+
+# ----------------------------------------------------------------------------------------- faults of every kind
+
+KINDS_OF_FAULTS = (
+    "500",
+    "502 as a page",
+    "503",
+    "reset before it is applied",
+    "reset after it is applied",
+    "half an answer",
+    "no answer",
+)
+
+
+def hit(sent: Sent, kind: str, applied: set[str]) -> Answer | Fault:
+    """Answer with a fault; tell in `applied` what took effect all the same."""
+    if kind in ("reset after it is applied", "half an answer", "no answer"):
+        applied.update(sent.ids)
+    match kind:
+        case "500":
+            return failing("INTERNAL", 500)
+        case "502 as a page":
+            return Answer(502, b"<html>Bad Gateway</html>", content_type="text/html")
+        case "503":
+            return unavailable()
+        case "no answer":
+            return Fault(Trouble.TIMEOUT, "no answer within 30 s")
+        case _:
+            return Fault(Trouble.UNANSWERED, kind)
+
+
+@pytest.mark.parametrize("size", [1, 20])
+@pytest.mark.parametrize("seed", range(6))
+async def test_one_in_ten_attempts_that_fails_costs_no_row_and_few_attempts(seed: int, size: int) -> None:
+    """A change that is sent again after it was applied is applied twice, which changes nothing."""
+    chance, applied, kinds = random.Random(seed), set[str](), dict[int, str]()
+
+    def latency(sent: Sent) -> float:
+        if chance.random() < 0.1:
+            kinds[sent.number] = chance.choice(KINDS_OF_FAULTS)
+        return 30.0 if kinds.get(sent.number) == "no answer" else 0.1
+
+    def behave(sent: Sent) -> Answer | Fault:
+        kind = kinds.get(sent.number)
+        if kind is not None:
+            return hit(sent, kind, applied)
+        applied.update(sent.ids)
+        return updated(sent)
+
+    api, requests = FakeApi(behave, latency=latency), 1_000
+    changes = [row(f"a{n}", f"org-{n % 7}") for n in range(requests * size)]
+    how = replace(patient(Rate(20, 1.0), size=size, concurrency=64), limits=Limits(count=size))
+    done = await carry_out_with(api, changes, how, seed=seed)
+    assert len(set(kinds.values())) == len(KINDS_OF_FAULTS)
+    assert (done.summary.updated, done.summary.exit) == (requests * size, 0)
+    assert len(applied) == requests * size
+    assert api.clashes == []
+    fewest = sum(math.ceil(sum(n % 7 == organization for n in range(requests * size)) / size) for organization in range(7))
+    assert len(api.sent) <= 1.25 * fewest
+    assert done.seconds <= 1.25 * fewest / 20 + 60
+    assert busiest_window(api.times, 1.0) <= 20
