@@ -38,6 +38,9 @@ class Pacing(Protocol):
     def is_slowed(self, organization: str) -> bool:
         """Tell whether the organization has a pace of its own to wait for."""
 
+    def is_paused(self, organization: str) -> bool:
+        """Tell whether the server has asked the organization alone to send nothing for now."""
+
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
 
@@ -65,6 +68,9 @@ class Passage(Protocol):
 
     def leave(self, *, is_probe: bool) -> None:
         """Give the slot back."""
+
+    def flight(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
+        """Watch an attempt, from the call of what is given on: one that is overdue keeps no other from passing."""
 
     def answered(self, seconds: float) -> None:
         """Note how long an answer took."""

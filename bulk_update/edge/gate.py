@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -60,6 +61,10 @@ class Gate:
             self._failed_probes = self._failed_probes + 1 if self._health.is_outage else 0
             self._probe.release()
         self._give_slot_back()
+
+    def flight(self) -> "_Flight":
+        """Watch an attempt, from the call of what is given on: one that is overdue keeps no other from passing."""
+        return _Flight(self._concurrency, self._wake)
 
     def answered(self, seconds: float) -> None:
         """Note how long an answer took: what is enough at once depends on it."""
@@ -146,3 +151,32 @@ class Gate:
         await anyio.sleep(max(0.0, min(delay, since + self._give_up_after - now)))
         if self._health.is_outage:
             self.check_patience()
+
+
+class _Flight:
+    """One attempt on its way; `wake` lets others pass when its answer is overdue."""
+
+    def __init__(self, concurrency: Concurrency, wake: Callable[[], None]) -> None:
+        self._concurrency = concurrency
+        self._wake = wake
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_overdue = False
+
+    def __enter__(self) -> Callable[[], None]:
+        return self._begin
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._is_overdue:
+            self._concurrency.overdue(-1)
+
+    def _begin(self) -> None:
+        """Note that it leaves; it may have to leave again, over another connection."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._concurrency.patience, self._be_overdue)
+
+    def _be_overdue(self) -> None:
+        self._is_overdue = True
+        self._concurrency.overdue(1)
+        self._wake()

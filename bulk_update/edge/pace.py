@@ -94,6 +94,11 @@ class Pace:
         """Tell whether the organization has a pace of its own to wait for."""
         return self._organization_rate is not None or organization in self._lanes
 
+    def is_paused(self, organization: str) -> bool:
+        """Tell whether the server has asked the organization alone to send nothing for now."""
+        lane = self._lanes.get(organization)
+        return lane is not None and lane.governor.not_before > asyncio.get_running_loop().time()
+
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
         lane = self._lane(organization)

@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import itertools
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import anyio
@@ -275,25 +276,13 @@ class Sender:
     async def _attempt(self, exchange: _Exchange) -> tuple[Answer | Fault, float]:
         """Make one attempt in its turn; return what came back, and how many seconds it took."""
         means, now = self._means, asyncio.get_running_loop().time
-        organization = exchange.batch.organization
-
-        async def leave() -> None:
-            with means.stop.interrupts():
-                await means.pace.leave(organization)
-            exchange.left = now()
-            exchange.is_out = True
-
-        if means.pace.is_slowed(organization):
-            with self._holding_up(organization), means.stop.interrupts():
-                await means.pace.organization_turn(organization)
-        is_probe = await means.gate.enter(is_retry=exchange.attempts > 0)
+        is_probe = await self._wait_for_turn(exchange)
         try:
-            with means.stop.interrupts():
-                await means.pace.turn()
             exchange.left = began = now()
             if exchange.attempts == 0:
                 await self._announce(exchange)
-            with means.pace.flight():
+            with means.pace.flight(), means.gate.flight() as has_left:
+                leave = partial(self._leave, exchange, has_left)
                 outcome = await means.transport.post(encode_request(exchange.batch), leave)
             exchange.is_out = False
             exchange.attempts += 1
@@ -302,6 +291,35 @@ class Sender:
             return outcome, now() - exchange.left
         finally:
             means.gate.leave(is_probe=is_probe)
+
+    async def _wait_for_turn(self, exchange: _Exchange) -> bool:
+        """Wait for a slot, which is to be given back, and for the turn; tell whether the attempt is a probe."""
+        means, organization = self._means, exchange.batch.organization
+        is_retry = exchange.attempts > 0
+        while True:
+            if means.pace.is_slowed(organization):
+                with self._holding_up(organization), means.stop.interrupts():
+                    await means.pace.organization_turn(organization)
+            is_probe = await means.gate.enter(is_retry=is_retry)
+            try:
+                with means.stop.interrupts():
+                    await means.pace.turn()
+            except BaseException:
+                means.gate.leave(is_probe=is_probe)
+                raise
+            # Meanwhile the server may have asked this organization to wait: it must not do so in a slot.
+            if is_probe or not means.pace.is_paused(organization):
+                return is_probe
+            means.gate.leave(is_probe=False)
+            is_retry = False
+
+    async def _leave(self, exchange: _Exchange, has_left: Callable[[], None]) -> None:
+        """Wait until the bytes of an attempt may leave, and note that they do."""
+        with self._means.stop.interrupts():
+            await self._means.pace.leave(exchange.batch.organization)
+        exchange.left = asyncio.get_running_loop().time()
+        exchange.is_out = True
+        has_left()
 
     async def _announce(self, exchange: _Exchange) -> None:
         """Record that the request goes out, before it does."""

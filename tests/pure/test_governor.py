@@ -4,7 +4,6 @@ import heapq
 import itertools
 import math
 import random
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -159,7 +158,7 @@ def test_a_server_that_refuses_everything_is_asked_by_one_at_a_time_and_ever_mor
     drive.go_on(600.0)
     assert len(drive.refused) < 60
     late = [time for time in drive.left if time > 60]
-    assert 15 <= min(later - earlier for earlier, later in itertools.pairwise(late))
+    assert min(later - earlier for earlier, later in itertools.pairwise(late)) >= 15
     assert max(later - earlier for earlier, later in itertools.pairwise(late)) <= 60
 
 
@@ -180,7 +179,8 @@ def test_retry_after_is_a_floor_with_chance_above_it() -> None:
         governor.refused(5.0, 4.9, 20.0, CHANCE)
         waits.add(governor.not_before - 5.0)
     assert len(waits) > 90
-    assert 20 <= min(waits) < 20.5 < 21.5 < max(waits) <= 22
+    assert 20 <= min(waits) < 20.5
+    assert 21.5 < max(waits) <= 22
 
 
 def test_refusals_of_what_had_left_before_the_pace_was_lowered_tell_nothing_new() -> None:
@@ -209,15 +209,14 @@ def test_a_pace_that_nobody_keeps_is_not_raised() -> None:
     assert busy.governor.pace > pace * 2
 
 
-@pytest.mark.parametrize("change", [Governor.allow])
-def test_another_limit_of_the_user_holds_at_once(change: Callable[[Governor, float], None]) -> None:
+def test_another_limit_of_the_user_holds_at_once() -> None:
     governor = Governor(10.0)
-    change(governor, 100.0)
+    governor.allow(100.0)
     assert (governor.pace, governor.is_slowed) == (100.0, False)
     governor.accepted(1.0, 0.9)
     governor.refused(1.1, 1.0, 0.0, CHANCE)
     slowed = governor.pace
-    change(governor, 1_000.0)
+    governor.allow(1_000.0)
     assert (governor.pace, governor.is_slowed) == (slowed, True)
-    change(governor, 1.0)
+    governor.allow(1.0)
     assert governor.pace == 1.0
