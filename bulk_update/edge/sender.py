@@ -6,7 +6,9 @@ out; its results are recorded before they are counted, and counted before they a
 
 import asyncio
 import contextlib
+import dataclasses
 import itertools
+import math
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -147,6 +149,7 @@ class Sender:
         self._numbers = itertools.count(first_request)
         self._held_up: Counter[str] = Counter()
         self._sick: set[str] = set()
+        self._most_bytes = math.inf
 
     async def deliver(self, batch: Batch) -> None:
         """See a batch through: each of its rows has its result, unless the run stops before.
@@ -158,8 +161,12 @@ class Sender:
         with contextlib.suppress(Halted):
             try:
                 while parts:
-                    delivery.others, delivery.sets_aside = len(parts) - 1, False
-                    left = await self._exchange(parts.popleft(), delivery)
+                    part = parts.popleft()
+                    if self._is_too_large(part):
+                        parts.extendleft(reversed(_halves(part)))
+                        continue
+                    delivery.others, delivery.sets_aside = len(parts), False
+                    left = await self._exchange(part, delivery)
                     parts = deque((*parts, *left) if delivery.sets_aside else (*left, *parts))
             finally:
                 for part in parts:
@@ -263,15 +270,17 @@ class Sender:
         """Halve a part to find the rows at fault, or because it is too large for the server."""
         trouble, patience, successes = judgement.trouble, part.patience, None
         if trouble is Trouble.TOO_LARGE:
-            self._means.supply.lower_body(len(encode_request(part.batch)) // 2)
+            self._most_bytes = min(self._most_bytes, len(encode_request(part.batch)) // 2)
+            self._means.supply.lower_body(self._most_bytes)
         if trouble is not None and POLICIES[trouble].step is Step.RETRY:
             patience, successes = min(patience, _PATIENCE_WITH_HALVES), self._health.successes
-        changes, organization = part.batch.changes, part.batch.organization
-        middle = len(changes) // 2
-        return [
-            _Part(Batch(organization, half), patience, exchange.doubtful, part.asked, successes)
-            for half in (changes[:middle], changes[middle:])
-        ]
+        tried = _Part(part.batch, patience, exchange.doubtful, part.asked, successes)
+        return _halves(tried)
+
+    def _is_too_large(self, part: _Part) -> bool:
+        """Tell whether it should be cut before it leaves: it was ready before a smaller one was too large."""
+        is_bounded = self._most_bytes < math.inf
+        return is_bounded and len(part.batch.changes) > 1 and len(encode_request(part.batch)) > self._most_bytes
 
     async def _attempt(self, exchange: _Exchange) -> tuple[Answer | Fault, float]:
         """Make one attempt in its turn; return what came back, and how many seconds it took."""
@@ -485,6 +494,12 @@ class Sender:
         health.failed(asyncio.get_running_loop().time(), is_throttled=policy.pushback)
         if health.is_outage and not was_outage:
             self._means.witness.outage_changed(health.failing_since)
+
+
+def _halves(part: _Part) -> list[_Part]:
+    changes, organization = part.batch.changes, part.batch.organization
+    middle = len(changes) // 2
+    return [dataclasses.replace(part, batch=Batch(organization, half)) for half in (changes[:middle], changes[middle:])]
 
 
 def _key(change: Change) -> int:
