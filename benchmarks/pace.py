@@ -1,68 +1,67 @@
-"""Rates and push-back on real sockets: `python -m benchmarks.pace`.
+"""Rates, push-back and faults on real sockets: `python -m benchmarks.pace`.
 
-A rate is kept when the server sees no more than that in any second, and used when it sees nearly as much. Where the
-server allows less than is asked of it, what it allows should get through, and little be refused.
+A rate is kept when no more than that leaves, and arrives, in any second, and used when nearly as much does. Where
+the server allows less than is asked of it, what it allows should get through, and little be refused. Where one
+attempt in ten fails, every row should end right, for few more attempts than if none did.
 """
 
 import argparse
 import math
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Final
 
-from benchmarks.children import LONGEST, Failed, cores, pin
+from benchmarks.children import Failed, cores, pin
+from benchmarks.faults import faults
 from benchmarks.figures import table
-from benchmarks.inputs import Spec, make_input
-from benchmarks.ours import KEYS, command, main_job
 from benchmarks.readme import record
-from benchmarks.server import Server, Statistics, open_server
+from benchmarks.server import Statistics, open_server
+from benchmarks.throttling import throttling
+from benchmarks.watched import BATCH, Departure, Watched, core_wait, rows_for, watch
 
-BATCH: Final = 5
-"""Rows a request: few, so that it is the pace that is seen."""
-
-ORGANIZATIONS: Final = 10
-RATES: Final = ((10, 200), (50, 600), (400, 4_000), (2_000, 20_000))
-"""Requests a second, and how many are sent."""
+RATES: Final = ((10, 100), (50, 500), (400, 4_000), (2_000, 20_000))
+"""Requests a second, and how many are sent: for ten seconds."""
 
 LATENCIES: Final = (0.005, 0.05, 0.3)
-ALLOWED: Final = (10, 50, 200)
-"""Requests a second that the server lets through; five times as many are asked for."""
+QUIET: Final = 0.01
+"""Share of the time that client and server may wait for a core, for the machine to count as quiet."""
 
-THROTTLED_SECONDS: Final = 45
-SETTLED: Final = 10.0
-"""Seconds after which the pace should have found what is allowed."""
-
-LOOK: Final = 0.25
+ROUNDS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What the server had seen at a time."""
+class Round:
+    """One run at a rate. `busy`: the share of the time that client or server waited for a core."""
 
-    at: float
+    run: Watched
     seen: Statistics
+    busy: float
 
 
 def main() -> int:
     """Measure what is asked for; 1 when a program failed."""
     options = _parse()
-    share = 0.25 if options.quick else 1.0
     client, other = cores()
     pin(client)
+    share = 0.25 if options.quick else 1.0
     said = []
     try:
-        with tempfile.TemporaryDirectory(prefix="bulk-update-pace-") as folder:
-            said.append(rates(Path(folder), other, share))
-            print(f"{said[-1]}\n", flush=True)
-            said.append(push_back(Path(folder), other, THROTTLED_SECONDS if share == 1 else 20))
-            print(said[-1], flush=True)
+        with tempfile.TemporaryDirectory(prefix="bulk-update-pace-") as name:
+            folder = Path(name)
+            parts: Mapping[str, Callable[[], str]] = {
+                "rates": lambda: rates(folder, other, share),
+                "throttling": lambda: throttling(folder, other, is_quick=options.quick),
+                "faults": lambda: faults(folder, other, share),
+            }
+            for part in options.only or parts:
+                said.append(parts[part]())
+                print(f"{said[-1]}\n", flush=True)
     except Failed as failed:
         print(f"benchmarks: {failed}", file=sys.stderr)
         return 1
@@ -73,100 +72,79 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pace", description="Measure rates on real sockets.")
-    parser.add_argument("--quick", action="store_true", help="a quarter of the requests")
-    parser.add_argument("--record", action="store_true", help="write what is found into README.md")
-    return parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="a rough look, of three minutes")
+    parser.add_argument("--only", action="append", choices=("rates", "throttling", "faults"), help="(repeatable)")
+    parser.add_argument("--record", action="store_true", help="write what is found into README.md; not with --only")
+    options = parser.parse_args()
+    if options.record and options.only:
+        parser.error("--record writes all parts, and --only measures some")
+    return options
 
 
 def rates(folder: Path, core: int | None, share: float) -> str:
-    """Send at several rates and latencies: what the server saw in its busiest second, and how long it took."""
-    lines = []
+    """Send at several rates and latencies: how much left and arrived in the busiest second, and how long it took."""
+    lines, loud = [], 0
     for (rate, requests), latency in product(RATES, LATENCIES):
-        count = max(ORGANIZATIONS, round(requests * share) // ORGANIZATIONS * ORGANIZATIONS)
-        with open_server(latency=latency, cpu=core) as server:
-            seconds = _send(folder, server, count, rate, latency)
-            seen = server.statistics()
-        used = (seen.requests - 1) / rate / seen.span_seconds
-        best = seen.requests / rate + latency
+        best = _quietest(partial(_round, folder, core, rate, round(requests * share), latency))
+        seen, ideal = best.seen, best.seen.requests / rate + latency
+        loud += best.busy > QUIET
         lines.append(
             (
                 f"{rate:,} a second, {latency * 1000:g} ms",
                 f"{seen.requests:,}",
+                f"{_busiest_second(best.run.departures):,}",
                 f"{seen.busiest_second:,}",
-                f"{used:.1%}",
-                f"{seconds:.2f}",
-                f"{best:.2f}",
-                f"{seconds / best - 1:+.1%}",
-            )
-        )
-    headers = ("--rate, latency", "requests", "busiest second", "of the rate used", "seconds", "at best", "above that")
-    return table(headers, lines)
-
-
-def _send(folder: Path, server: Server, requests: int, rate: int, latency: float) -> float:
-    """Send so many requests; tell how many seconds the run took by its own account."""
-    source = make_input(folder, Spec(BATCH * requests, ORGANIZATIONS, spread="turns", batch=BATCH))
-    ledger = folder / "pace.ledger.ndjson"
-    ledger.unlink(missing_ok=True)
-    _, summary = main_job(source, ledger, server.url, _options(rate, math.ceil(rate * latency * 1.5) + 16))
-    return float(summary["run_seconds"])
-
-
-def _options(rate: int, concurrency: int) -> tuple[str, ...]:
-    return ("--rate", str(rate), "--batch-size", str(BATCH), "--concurrency", str(min(1_000, concurrency)))
-
-
-def push_back(folder: Path, core: int | None, seconds: int) -> str:
-    """Ask for five times what the server allows; tell what gets through once the pace has settled."""
-    lines = []
-    for allowed in ALLOWED:
-        with open_server(latency=0.02, allow=allowed, cpu=core) as server:
-            looks = _watch(folder, server, allowed, seconds)
-        first = next(look for look in looks if look.at >= looks[0].at + SETTLED)
-        last = looks[-1]
-        asked = last.seen.requests - first.seen.requests
-        refused = last.seen.throttled - first.seen.throttled
-        through = (asked - refused) / (last.at - first.at)
-        lines.append(
-            (
-                f"{allowed:,} a second, asked for {5 * allowed:,}",
-                f"{last.at - first.at:.0f}",
-                f"{through:.1f}",
-                f"{through / allowed:.1%}",
-                f"{refused / asked:.1%}",
-                f"{first.seen.throttled / first.seen.requests:.1%}",
+                f"{(seen.requests - 1) / rate / seen.span_seconds:.1%}",
+                f"{best.run.seconds:.2f}",
+                f"{ideal:.2f}",
+                f"{best.run.seconds / ideal - 1:+.1%}",
+                f"{best.busy:.1%}",
             )
         )
     headers = (
-        "allowed",
+        "--rate, latency",
+        "requests",
+        "most left in a second",
+        "most arrived",
+        "of the rate used",
         "seconds",
-        "through a second",
-        "of what is allowed",
-        "refused",
-        f"refused in the first {SETTLED:g} s",
+        "requests ÷ rate + latency",
+        "above that",
+        "machine late",
     )
-    return table(headers, lines)
+    note = (
+        f"Each is the first of up to {ROUNDS} rounds in which client and server waited for a core for less than "
+        f"{QUIET:.0%} of the time (`machine late`), or the one with the least "
+        f"of it; {loud} of {len(lines)} had no quiet round."
+    )
+    return f"{table(headers, lines)}\n\n{note}"
 
 
-def _watch(folder: Path, server: Server, allowed: int, seconds: int) -> Sequence[Look]:
-    """Run against a server that throttles; look at it now and then while there is enough to send."""
-    requests = allowed * seconds // ORGANIZATIONS * ORGANIZATIONS
-    source = make_input(folder, Spec(BATCH * requests, ORGANIZATIONS, spread="turns", batch=BATCH))
-    ledger = folder / "throttled.ledger.ndjson"
-    ledger.unlink(missing_ok=True)
-    words = command("run", source.path, "--ledger", ledger, "--api-url", server.url, "--quiet")
-    looks: list[Look] = []
-    with subprocess.Popen([*words, *_options(5 * allowed, 64)], env={**os.environ, **KEYS}) as process:
-        end = time.monotonic() + LONGEST
-        while process.poll() is None and time.monotonic() < end:
-            time.sleep(LOOK)
-            look = Look(time.monotonic(), server.statistics())
-            if look.seen.requests and look.seen.activities < 0.95 * source.spec.rows:
-                looks.append(look)
-        process.kill()
-    if process.returncode or looks[-1].at < looks[0].at + 2 * SETTLED:
-        raise Failed(f"the run at {5 * allowed} a second ended with {process.returncode}, after {len(looks)} looks")
-    return looks
+def _quietest(measure: Callable[[], Round]) -> Round:
+    rounds: list[Round] = []
+    while len(rounds) < ROUNDS and not any(found.busy <= QUIET for found in rounds):
+        rounds.append(measure())
+    return min(rounds, key=lambda found: found.busy)
+
+
+def _round(folder: Path, core: int | None, rate: int, requests: int, latency: float) -> Round:
+    concurrency = min(1_000, math.ceil(rate * latency * 1.5) + 16)
+    options = ("--rate", str(rate), "--batch-size", str(BATCH), "--concurrency", str(concurrency))
+    with open_server(latency=latency, cpu=core) as server:
+        run = watch(rows_for(folder, requests), folder / "pace.ledger.ndjson", server.url, options)
+        seen, late = server.statistics(), core_wait(server.pid)
+    return Round(run, seen, max(run.waited, late) / run.seconds)
+
+
+def _busiest_second(departures: Iterable[Departure]) -> int:
+    """Count the most that left in any half-open second."""
+    times, most = deque[float](), 0
+    for time in sorted(departure.left for departure in departures):
+        times.append(time)
+        while times[0] <= time - 1.0:
+            times.popleft()
+        most = max(most, len(times))
+    return most
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Literal
 
 SOURCE = Path(__file__).with_name("server.c")
 COMPILE = ("-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror")
@@ -55,16 +56,35 @@ class Server:
             return Statistics(**json.load(connection.getresponse()))
 
 
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """What a server lets through: `allowed` requests in a second, counted as `kind` says.
+
+    `sliding`: any second. `fixed`: each second of its clock. `bucket`: of tokens, a second's worth at most.
+    `says_when`: what is refused is told with Retry-After when to come again.
+    """
+
+    allowed: int
+    kind: Literal["sliding", "fixed", "bucket"] = "sliding"
+    says_when: bool = False
+
+    def words(self) -> list[str]:
+        """Say it on the server's command line."""
+        return ["--allow", str(self.allowed), "--throttle", self.kind, "--says-when", str(int(self.says_when))]
+
+
 @contextmanager
-def open_server(*, latency: float = 0, allow: int = 0, port: int = 0, cpu: int | None = None) -> Iterator[Server]:
+def open_server(
+    *, latency: float = 0, throttle: Throttle | None = None, port: int = 0, cpu: int | None = None
+) -> Iterator[Server]:
     """Serve on loopback until the block ends, compiled first where it is not yet.
 
-    `latency`: seconds from a whole request to its answer. `allow`: requests in any second, beyond which it
-    answers 429; 0 for any number. `port`: 0 for any that is free. `cpu`: the one
-    CPU that it may run on. Raises RuntimeError without a C compiler, CalledProcessError when it does not
-    compile or start.
+    `latency`: seconds from a whole request to its answer. `throttle`: beyond it the answer is 429.
+    `port`: 0 for any that is free. `cpu`: the one CPU that it may run on. Raises RuntimeError without a C
+    compiler, CalledProcessError when it does not compile or start.
     """
-    words = [str(compiled()), "--port", str(port), "--latency-ms", str(latency * 1000), "--allow", str(allow)]
+    words = [str(compiled()), "--port", str(port), "--latency-ms", str(latency * 1000)]
+    words += throttle.words() if throttle is not None else []
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

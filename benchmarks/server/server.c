@@ -1,11 +1,12 @@
 /* An update server for benchmarks: HTTP/1.1 keep-alive on loopback, one thread, epoll, libc alone.
  *
  *     cc -O2 -o server server.c
- *     ./server [--port N] [--latency-ms N] [--allow N]
+ *     ./server [--port N] [--latency-ms N] [--allow N [--throttle sliding|fixed|bucket] [--says-when 1]]
  *
  * prints its URL as its first line of output. POST to any path answers success for the "id" of each
  * element of data.activities; a body of another shape is refused with HTTP 400. With --allow, a request
- * that would make more than N of any second is refused with HTTP 429. PUT /_bulk answers success for the
+ * that would make more than N of any second (of a second by the clock; or that finds no token in a bucket for a
+ * second's worth) is refused with HTTP 429, with Retry-After if it says when. PUT /_bulk answers success for the
  * "_id" of each action, as Elasticsearch does. GET /stats tells what it saw as JSON, GET /quit ends it.
  * Requests carry Content-Length: a chunked one is refused with HTTP 411.
  *
@@ -101,24 +102,53 @@ static void note_time(Times *times, int64_t now)
     times->at[times->count++] = now;
 }
 
-/* Note a request; false if it is one more than is allowed. */
-static bool admit(size_t size)
+static enum { SLIDING, FIXED, BUCKET } throttle;
+static bool says_when; /* with Retry-After */
+
+/* Return the ns until one more may come that comes now: 0 if it may, and then it has. */
+static int64_t ask(int64_t now)
 {
+    static const int64_t second = 1000000000;
     static Times admitted;
     static size_t first; /* of those in the last second */
-    int64_t now = now_ns();
+    static int64_t window, tokens_at;
+    static double tokens, count;
+    switch (throttle) {
+    case FIXED:
+        if (now / second != window) {
+            window = now / second;
+            count = 0;
+        }
+        return count++ < (double)allowed ? 0 : (window + 1) * second - now;
+    case BUCKET:
+        tokens = tokens_at == 0 ? (double)allowed : tokens + (double)(now - tokens_at) / 1e9 * (double)allowed;
+        if (tokens > (double)allowed)
+            tokens = (double)allowed;
+        tokens_at = now;
+        if (tokens < 1)
+            return (int64_t)((1 - tokens) / (double)allowed * 1e9) + 1;
+        tokens--;
+        return 0;
+    default:
+        while (first < admitted.count && now - admitted.at[first] >= second)
+            first++;
+        if (admitted.count - first >= allowed)
+            return admitted.at[first] + second - now;
+        note_time(&admitted, now);
+        return 0;
+    }
+}
+
+/* Note a request; return the ns after which it might come again, 0 if it is let through. */
+static int64_t admit(size_t size)
+{
+    int64_t now = now_ns(), wait = 0;
     note_time(&seen.requests, now);
     seen.bytes += size;
-    if (allowed == 0)
-        return true;
-    while (first < admitted.count && now - admitted.at[first] >= 1000000000)
-        first++;
-    if (admitted.count - first >= allowed) {
-        seen.throttled++;
-        return false;
-    }
-    note_time(&admitted, now);
-    return true;
+    if (allowed > 0)
+        wait = ask(now);
+    seen.throttled += wait > 0;
+    return wait;
 }
 
 /* Return the largest number of requests in any half-open second; the times are in order. */
@@ -500,9 +530,13 @@ static void answer_update(Connection *connection)
 {
     Buffer *out = &connection->out;
     Cursor body = {connection->in.bytes + connection->head, connection->in.bytes + connection->needed};
-    if (!admit(connection->needed - connection->head)) {
+    int64_t wait = admit(connection->needed - connection->head);
+    if (wait > 0) {
+        char status[64];
+        int64_t seconds = (wait + 999999999) / 1000000000;
+        snprintf(status, sizeof status, "429 Too Many Requests\r\nRetry-After: %jd", (intmax_t)seconds);
         APPEND(out, "{\"error\":{\"message\":\"Too many requests.\",\"status\":\"RESOURCE_EXHAUSTED\"}}");
-        put_head(connection, "429 Too Many Requests");
+        put_head(connection, says_when ? status : "429 Too Many Requests");
         return;
     }
     if (connection->bulk ? append_items(out, body) : append_verdicts(out, body)) {
@@ -711,8 +745,12 @@ int main(int argc, char **argv)
             latency_ns = (int64_t)(atof(argv[n + 1]) * 1e6);
         } else if (n + 1 < argc && strcmp(argv[n], "--allow") == 0) {
             allowed = strtoull(argv[n + 1], NULL, 10);
+        } else if (n + 1 < argc && strcmp(argv[n], "--throttle") == 0) {
+            throttle = strcmp(argv[n + 1], "fixed") == 0 ? FIXED : strcmp(argv[n + 1], "bucket") == 0 ? BUCKET : SLIDING;
+        } else if (n + 1 < argc && strcmp(argv[n], "--says-when") == 0) {
+            says_when = atoi(argv[n + 1]) != 0;
         } else {
-            fprintf(stderr, "usage: server [--port N] [--latency-ms N] [--allow N]\n");
+            fprintf(stderr, "usage: server [--port N] [--latency-ms N] [--allow N [--throttle sliding|fixed|bucket] [--says-when 1]]\n");
             return 2;
         }
     }

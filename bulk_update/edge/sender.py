@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import dataclasses
 import itertools
-import math
+import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -149,7 +149,7 @@ class Sender:
         self._numbers = itertools.count(first_request)
         self._held_up: Counter[str] = Counter()
         self._sick: set[str] = set()
-        self._most_bytes = math.inf
+        self._most_bytes = sys.maxsize
 
     async def deliver(self, batch: Batch) -> None:
         """See a batch through: each of its rows has its result, unless the run stops before.
@@ -279,7 +279,7 @@ class Sender:
 
     def _is_too_large(self, part: _Part) -> bool:
         """Tell whether it should be cut before it leaves: it was ready before a smaller one was too large."""
-        is_bounded = self._most_bytes < math.inf
+        is_bounded = self._most_bytes < sys.maxsize
         return is_bounded and len(part.batch.changes) > 1 and len(encode_request(part.batch)) > self._most_bytes
 
     async def _attempt(self, exchange: _Exchange) -> tuple[Answer | Fault, float]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pytest
 
-from benchmarks.server import COMPILE, SOURCE, Server, open_server
+from benchmarks.server import COMPILE, SOURCE, Server, Throttle, open_server
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="the benchmarks' server needs a C compiler")
 
@@ -199,7 +199,7 @@ def test_quits_when_told() -> None:
 
 
 def test_throttles_what_is_more_than_a_second_may_hold() -> None:
-    with open_server(allow=3) as server, Wire(server) as wire:
+    with open_server(throttle=Throttle(3)) as server, Wire(server) as wire:
         answers = [wire.ask(post(update('{"id":"a"}'))) for _ in range(5)]
         assert [status for status, _ in answers] == [200, 200, 200, 429, 429]
         assert answers[-1][1]["error"]["status"] == "RESOURCE_EXHAUSTED"

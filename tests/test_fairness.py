@@ -1,0 +1,153 @@
+"""Whole runs in virtual time: rates of every size, exploring, and organizations that hold up no other."""
+
+import asyncio
+import itertools
+import math
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import pytest
+
+from bulk_update import Plan, Rate
+from bulk_update.cli.options import parse
+from bulk_update.errors import Interrupted
+from bulk_update.model import Answer
+from bulk_update.pure.quantities import parse_rate
+from bulk_update.pure.retrying import Backoff, Fault, Trouble
+from tests.fake_api import FakeApi, Sent, carry_out_with, make_run, throttled, unavailable, updated
+from tests.runs import Row, plan, row, rows
+from tests.servers.throttling import Sliding
+from tests.servers.window import busiest_window
+from tests.virtual_time import VIRTUAL_BACKEND
+
+
+@pytest.fixture
+def anyio_backend() -> tuple[str, dict[str, object]]:
+    return VIRTUAL_BACKEND
+
+
+def patient(rate: Rate | None, *, size: int = 1, concurrency: int = 16) -> Plan:
+    """Make a plan as the command line does, with its real pauses."""
+    how = plan(size, concurrency=concurrency)
+    return replace(how, rate=rate, persistence=replace(how.persistence, backoff=Backoff()))
+
+
+# ------------------------------------------------------------------------------------------ rates of every size
+
+
+@pytest.mark.parametrize("words", ["0.2/m", "1/m", "30/m", "100/h", "1/s", "5", "50", "400", "5000"])
+async def test_a_rate_of_any_size_is_kept_and_used_without_a_burst_at_the_start_or_after_a_stall(words: str) -> None:
+    rate = parse_rate(words)
+    assert rate is not None
+    count = min(2_500, max(3, 3 * rate.limit))
+    stall = 1.5 * rate.period * max(1.0, count / rate.limit)
+
+    async def stalling() -> AsyncIterator[Row]:
+        for n in range(count):
+            if n == count // 2:
+                await asyncio.sleep(stall)
+            yield row(f"a{n}")
+
+    api = FakeApi(updated, latency=0.02)
+    done = await carry_out_with(api, stalling(), patient(rate, concurrency=200 if rate.limit > 100 else 2))  # type: ignore[arg-type]
+    assert done.summary.updated == count
+    assert busiest_window(api.times, rate.period) <= rate.limit
+    # What is late by a timer may be made up for, and no more: even a tenth of the window holds about its share.
+    spare = 2 + math.ceil(0.01 / rate.spacing)
+    assert busiest_window(api.times, rate.period / 10) <= math.ceil(rate.limit / 10) + spare
+    before, after = api.times[: count // 2], api.times[count // 2 :]
+    for times in (before, after):
+        assert times[-1] - times[0] <= (len(times) / rate.limit) * rate.period * 1.03 + 0.02
+
+
+@pytest.mark.parametrize(("rate", "latency"), [(10, 0.3), (50, 0.005), (50, 0.05), (50, 0.3), (400, 0.05)])
+async def test_a_run_takes_what_its_rate_asks_for_and_one_latency(rate: int, latency: float) -> None:
+    api, count = FakeApi(updated, latency=latency), 10 * rate
+    done = await carry_out_with(api, rows(count), patient(Rate(rate, 1.0), concurrency=250))
+    assert done.seconds <= 1.03 * (count / rate + latency)
+    assert rate - 1 <= busiest_window(api.times, 1.0) <= rate
+    assert (count - 1) / rate / (api.times[-1] - api.times[0]) >= 0.98
+
+
+# ---------------------------------------------------------------------------------------------------- exploring
+
+
+async def test_who_explores_goes_up_from_the_default_by_what_succeeds_and_stops_at_the_first_push_back() -> None:
+    throttle = Sliding(40)
+    api = FakeApi(lambda sent: updated(sent) if throttle.ask(sent.time) == 0 else throttled(), latency=0.0)
+    run = make_run(api, rows(20_000), replace(patient(Rate(5, 1.0), concurrency=64), explores=True))
+    asyncio.get_running_loop().call_later(250.0, lambda: run.stop(Interrupted(15)))
+    await run.carry_out()
+    assert busiest_window([time for time in api.times if time < 5], 1.0) <= 6
+    first = next(time for time, _, outcome in api.answered if isinstance(outcome, Answer) and outcome.status == 429)
+    assert 50 < first < 150
+    before = busiest_window([time for time in api.times if time <= first], 1.0)
+    after = busiest_window([time for time in api.times if time > first], 1.0)
+    assert 40 <= after <= before + 1
+    used = sum(time > first + 10 for time in api.times)
+    assert used >= 0.9 * 40 * (250 - first - 10)
+
+
+async def test_who_explores_gains_nothing_by_waiting() -> None:
+    async def trickle() -> AsyncIterator[Row]:
+        for n in range(60):
+            yield row(f"a{n}")
+            await asyncio.sleep(10)
+
+    api = FakeApi(updated)
+    run = make_run(api, trickle(), replace(patient(Rate(5, 1.0)), explores=True))  # type: ignore[arg-type]
+    await run.carry_out()
+    allowed = run.snapshot().allowed
+    assert allowed is not None
+    assert allowed[0] / allowed[1] <= 6
+
+
+def test_exploring_is_never_the_default() -> None:
+    assert not Plan().explores
+    options = parse(["changes.ndjson"])
+    assert options is not None
+    assert options.rate == "5/s"
+
+
+# ----------------------------------------------------------------------------------------------------- fairness
+
+
+async def finish_of_small(behave: Callable[[Sent], Answer | Fault], latency: Callable[[Sent], float], bad: int) -> float:
+    """Send 1,000 rows of 50 small organizations among those of a bad one; tell when the small ones are done."""
+    small = [row(f"a{n}", f"org-{n % 50}") for n in range(1_000)]
+    others = [row(f"b{n}", "bad") for n in range(bad)]
+    mixed = [
+        change
+        for pair in itertools.zip_longest(small, *[iter(others)] * max(1, bad // 1_000))
+        for change in pair
+        if change is not None
+    ]
+    api = FakeApi(behave, latency=latency)
+    run = make_run(api, mixed, patient(Rate(50, 1.0), concurrency=16))
+    asyncio.get_running_loop().call_later(1_800.0, lambda: run.stop(Interrupted(15)))
+    await run.carry_out()
+    done = [time for time, sent, outcome in api.answered if sent.organization != "bad"]
+    assert len(done) == 1_000
+    return max(done)
+
+
+BAD: dict[str, tuple[Callable[[Sent], Answer | Fault], float]] = {
+    "503 for ever": (lambda _: unavailable(), 0.05),
+    "throttled for ever": (lambda _: throttled(), 0.05),
+    "told to wait for ever": (lambda _: throttled("60"), 0.05),
+    "never answers": (lambda _: Fault(Trouble.TIMEOUT, "no answer within 30 s"), 30.0),
+    "unreached": (lambda _: Fault(Trouble.UNREACHED, "refused"), 0.0),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+async def test_a_sick_organization_holds_up_no_other(what: str) -> None:
+    outcome, seconds = BAD[what]
+
+    def behave(sent: Sent) -> Answer | Fault:
+        return outcome(sent) if sent.organization == "bad" else updated(sent)
+
+    alone = await finish_of_small(updated, lambda _: 0.05, bad=0)
+    beside = await finish_of_small(behave, lambda sent: seconds if sent.organization == "bad" else 0.05, bad=200)
+    print("FIGURE", what, alone, beside)
+    assert beside <= 1.3 * alone + 1
