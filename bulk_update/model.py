@@ -160,8 +160,9 @@ class Snapshot:
     of them that wait for their batch. `attempts`, `retries`, `pushbacks`: of this run. `seconds`: since it began.
     `allowed`: at most so many requests in so many seconds, just now; None where nothing bounds them. `pause`:
     seconds until the next may leave, where the server asked for a pause.
-    `outage`: seconds since nothing succeeds any more, None when all is well. `bytes_read`, `bytes_total`:
-    of the input as it lies on disk, None when that cannot be told. `answered`: requests of this run whose answer
+    `outage`: seconds since nothing succeeds any more, None when all is well. `next_probe`: seconds until it is
+    tried again, None while that is under way. `bytes_read`, `bytes_total`: of the input as it lies on disk, None
+    when that cannot be told. `answered`: requests of this run whose answer
     told what became of their rows. `flying`: requests that are out now. `again`: rows with an earlier result that
     have got another one in this run. `resending`: such rows that have not yet, whether they wait or are on their
     way. `to_resend`: such rows that a retry begins with; None for the main job.
@@ -187,3 +188,4 @@ class Snapshot:
     again: int = 0
     resending: int = 0
     to_resend: int | None = None
+    next_probe: float | None = None

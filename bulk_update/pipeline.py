@@ -113,17 +113,17 @@ class Run:
             plan.persistence.concurrency, None if plan.rate is None else plan.rate.per_second
         )
         self._pace = Pace(plan.rate, plan.organization_rate, chance=stage.chance, explores=plan.explores)
+        self._gate = Gate(self._health, self._concurrency, self._stop, stage.chance, plan.persistence.give_up_after)
         self._sender = self._make_sender()
 
     def _make_sender(self) -> Sender:
         stage, persistence = self._stage, self._plan.persistence
-        gate = Gate(self._health, self._concurrency, self._stop, stage.chance, persistence.give_up_after)
         means = Means(
             transport=stage.transport,
             recorder=self._ledger,
             results=self._results,
             pace=self._pace,
-            gate=gate,
+            gate=self._gate,
             stop=self._stop,
             supply=self._outbox,
             witness=self._books,
@@ -189,6 +189,7 @@ class Run:
             pushbacks=pace.pushbacks,
             pause=max(0.0, pace.paused_until - now),
             outage=now - books.outage_since if books.outage_since is not None else None,
+            next_probe=None if self._gate.next_probe_at is None else max(0.0, self._gate.next_probe_at - now),
             bytes_read=rows.bytes_read,
             bytes_total=rows.bytes_total,
             is_read_whole=self._is_read_whole,

@@ -112,7 +112,9 @@ def test_exploring_is_never_the_default() -> None:
 # ----------------------------------------------------------------------------------------------------- fairness
 
 
-async def finish_of_small(behave: Callable[[Sent], Answer | Fault], latency: Callable[[Sent], float], bad: int) -> float:
+async def finish_of_small(
+    behave: Callable[[Sent], Answer | Fault], latency: Callable[[Sent], float], bad: int
+) -> float:
     """Send 1,000 rows of 50 small organizations among those of a bad one; tell when the small ones are done."""
     small = [row(f"a{n}", f"org-{n % 50}") for n in range(1_000)]
     others = [row(f"b{n}", "bad") for n in range(bad)]

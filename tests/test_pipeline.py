@@ -216,6 +216,34 @@ async def test_an_outage_costs_no_row_and_one_probe_at_a_time_until_it_is_over()
     assert len(done.listener.notices) == 2
 
 
+async def test_in_an_outage_a_person_sees_since_when_and_when_it_is_tried_again() -> None:
+    api = FakeApi(lambda sent: unreached() if 2 <= sent.time < 300 else updated(sent))
+    run = make_run(api, rows(300), patient(rate=Rate(20, 1.0)))
+    seen = list[tuple[float, float, float | None]]()
+
+    async def look() -> None:
+        while True:
+            await asyncio.sleep(0.5)
+            now, snapshot = asyncio.get_running_loop().time(), run.snapshot()
+            if snapshot.outage is not None:
+                seen.append((now, now - snapshot.outage, snapshot.next_probe))
+
+    looking = asyncio.create_task(look())
+    await run.carry_out()
+    looking.cancel()
+    assert all(since == pytest.approx(2, abs=0.2) for _, since, _ in seen)
+    announced = [now + wait for now, _, wait in seen if wait is not None]
+    assert len(announced) > 0.9 * len(seen) > 400
+    assert all(min(abs(time - at) for time in api.times) < 0.1 for at in announced)
+
+
+async def test_the_ledger_tells_for_how_long_the_server_asked_to_wait() -> None:
+    api = FakeApi(lambda sent: throttled("7") if sent.number == 3 else updated(sent))
+    done = await carry_out_with(api, rows(20), patient(rate=Rate(20, 1.0)))
+    told = [(attempt["http"], attempt["retryAfter"]) for attempt in done.ledger.attempts if "retryAfter" in attempt]
+    assert told == [(429, 7)]
+
+
 @pytest.mark.parametrize("trouble", ["unreached", "unavailable", "timeout", "html"])
 async def test_an_outage_that_outlasts_patience_ends_the_run_in_time_and_fails_no_row(trouble: str) -> None:
     outcomes: dict[str, Answer | Fault] = {

@@ -45,6 +45,8 @@ class Gate:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._probe = asyncio.Lock()
         self._failed_probes = 0
+        self.next_probe_at: float | None = None
+        """When it is tried again in an outage, None while that is under way."""
 
     async def enter(self, *, is_retry: bool) -> bool:
         """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
@@ -148,7 +150,11 @@ class Gate:
             return
         now = asyncio.get_running_loop().time()
         delay = self._backoff.delay(self._failed_probes + 1, self._chance)
-        await anyio.sleep(max(0.0, min(delay, since + self._give_up_after - now)))
+        self.next_probe_at = now + max(0.0, min(delay, since + self._give_up_after - now))
+        try:
+            await anyio.sleep(self.next_probe_at - now)
+        finally:
+            self.next_probe_at = None
         if self._health.is_outage:
             self.check_patience()
 

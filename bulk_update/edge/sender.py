@@ -189,8 +189,8 @@ class Sender:
         while True:
             outcome, seconds = await self._attempt(exchange)
             judgement = self._judge(outcome, part.batch)
-            line = self._attempted(exchange, judgement, seconds)
-            self._heed(exchange, outcome, judgement)
+            retry_after = self._heed(exchange, outcome, judgement)
+            line = replace(self._attempted(exchange, judgement, seconds), retry_after=round(retry_after, 3) or None)
             match self._next_step(exchange, judgement, part.patience):
                 case None:
                     delivery.fruitless = 0
@@ -370,10 +370,10 @@ class Sender:
             error,
         )
 
-    def _heed(self, exchange: _Exchange, outcome: Answer | Fault, judgement: Judgement) -> None:
-        """Let the pace follow what the server says of it."""
+    def _heed(self, exchange: _Exchange, outcome: Answer | Fault, judgement: Judgement) -> float:
+        """Let the pace follow what the server says of it; tell the seconds for which it asked to send nothing."""
         if isinstance(outcome, Fault):
-            return
+            return 0.0
         organization, pace = exchange.batch.organization, self._means.pace
         retry_after = parse_retry_after(outcome.retry_after, self._means.clock.seconds())
         trouble = judgement.trouble
@@ -381,6 +381,7 @@ class Sender:
             pace.refused(organization, exchange.left, retry_after)
         else:
             pace.accepted(organization, exchange.left)
+        return retry_after
 
     async def _conclude(self, exchange: _Exchange, asked: int, judgement: Judgement, line: RequestLine) -> list[_Part]:
         """Record the verdicts; what the answer left out is asked for again, a bounded number of times."""

@@ -74,7 +74,8 @@ class RequestLine(msgspec.Struct, tag_field="type", tag="request", rename="camel
     """An HTTP attempt ended. `request`: the `sending` it belongs to. `attempt`: from 1.
 
     `settled`: nothing of this request is open any more: each row has its result, or stands in a later
-    `sending`. `http` or `error` tells the outcome; `ms` is how long it took.
+    `sending`. `http` or `error` tells the outcome; `ms` is how long it took. `retry_after`: seconds for which
+    the server asked to send nothing.
     """
 
     request: int
@@ -86,6 +87,7 @@ class RequestLine(msgspec.Struct, tag_field="type", tag="request", rename="camel
     http: int | None = None
     error: RowError | None = None
     settled: bool = False
+    retry_after: float | None = None
 
 
 class ResultLine(msgspec.Struct, tag_field="type", tag="result", rename="camel", omit_defaults=True, gc=False):

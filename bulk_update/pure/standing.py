@@ -303,6 +303,7 @@ def as_event(standing: Standing) -> dict[str, object]:
         "seconds": _rounded(snapshot.seconds),
         "seconds_left": _rounded(standing.seconds_left),
         "outage_seconds": _rounded(snapshot.outage),
+        "next_probe_seconds": _rounded(snapshot.next_probe),
         "pushbacks": snapshot.pushbacks,
         "pause_seconds": _rounded(snapshot.pause),
         "complete": snapshot.is_read_whole,
@@ -407,9 +408,11 @@ def _hindrance_parts(snapshot: Snapshot) -> list[Part]:
         return []
     # An outage may be answers as well as silence: the server may say 503 to everything.
     since = format_duration(snapshot.outage)
+    probe = snapshot.next_probe
+    after = "one request at a time" if probe is None else f"next try in {format_duration(math.ceil(probe))}"
     return [
         Part(f"no success for {since}", rank=1, tone=Tone.TROUBLE, short=f"stalled {since}"),
-        Part("one request at a time", rank=6, tone=Tone.TROUBLE),
+        Part(after, rank=6, tone=Tone.TROUBLE, room=len("next try in 30 s")),
     ]
 
 

@@ -344,6 +344,11 @@ def test_an_outage_stands_in_place_of_the_time_left() -> None:
     )
 
 
+def test_in_an_outage_the_next_try_is_announced() -> None:
+    waiting = replace(OUTAGE, snapshot=replace(OUTAGE.snapshot, next_probe=11.2))
+    assert say(waiting).endswith("no success for 2 min 5 s · next try in 12 s")
+
+
 def test_what_is_amiss_is_named() -> None:
     counts = dict.fromkeys(Status, 1) | {Status.UPDATED: 0}
     standing = standing_of(run_at(5, counts=counts, retries=1, skipped=1_234), share=0.5)
@@ -560,6 +565,7 @@ def test_an_event_has_stable_names() -> None:
         "seconds": 600,
         "seconds_left": 236,
         "outage_seconds": None,
+        "next_probe_seconds": None,
         "pushbacks": 0,
         "pause_seconds": 0.0,
         "complete": False,
@@ -567,7 +573,8 @@ def test_an_event_has_stable_names() -> None:
 
 
 def test_an_event_of_an_unlimited_run_in_an_outage() -> None:
-    event = as_event(standing_of(run_at(1, allowed=None, outage=12.3456)))
+    event = as_event(standing_of(run_at(1, allowed=None, outage=12.3456, next_probe=3.25)))
+    assert event["next_probe_seconds"] == 3.25
     assert event["requests_per_second_allowed"] is None
     assert event["outage_seconds"] == 12.346
 
