@@ -5,7 +5,8 @@ contest             our jobs and the rivals, a row each of the one table; conten
 scaling, chart      cost per row by rows and by organizations, as words and as a picture
 memory, batching    peak size; requests against the fewest possible
 starting            what a person waits for before anything happens
-pace                rates on real sockets: `python -m benchmarks.pace`
+pace                rates on real sockets, push-back (throttling) and faults: `python -m benchmarks.pace`
+watched             a run seen from both ends, and how late the machine was
 ours                the program under test
 inputs              makes the rows, the same in every run
 children            runs a program on one core and tells what it cost

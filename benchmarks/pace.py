@@ -72,7 +72,7 @@ def main() -> int:
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pace", description="Measure rates on real sockets.")
-    parser.add_argument("--quick", action="store_true", help="a rough look, of three minutes")
+    parser.add_argument("--quick", action="store_true", help="a rough look, of seven minutes")
     parser.add_argument("--only", action="append", choices=("rates", "throttling", "faults"), help="(repeatable)")
     parser.add_argument("--record", action="store_true", help="write what is found into README.md; not with --only")
     options = parser.parse_args()

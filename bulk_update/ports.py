@@ -69,7 +69,7 @@ class Passage(Protocol):
     def leave(self, *, is_probe: bool) -> None:
         """Give the slot back."""
 
-    def flight(self) -> contextlib.AbstractContextManager[Callable[[], None]]:
+    def flight(self, when_overdue: Callable[[], None]) -> contextlib.AbstractContextManager[Callable[[], None]]:
         """Watch an attempt, from the call of what is given on: one that is overdue keeps no other from passing."""
 
     def answered(self, seconds: float) -> None:

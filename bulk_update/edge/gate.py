@@ -64,9 +64,9 @@ class Gate:
             self._probe.release()
         self._give_slot_back()
 
-    def flight(self) -> "_Flight":
+    def flight(self, when_overdue: Callable[[], None]) -> "_Flight":
         """Watch an attempt, from the call of what is given on: one that is overdue keeps no other from passing."""
-        return _Flight(self._concurrency, self._wake)
+        return _Flight(self._concurrency, self._wake, when_overdue)
 
     def answered(self, seconds: float) -> None:
         """Note how long an answer took: what is enough at once depends on it."""
@@ -162,9 +162,10 @@ class Gate:
 class _Flight:
     """One attempt on its way; `wake` lets others pass when its answer is overdue."""
 
-    def __init__(self, concurrency: Concurrency, wake: Callable[[], None]) -> None:
+    def __init__(self, concurrency: Concurrency, wake: Callable[[], None], when_overdue: Callable[[], None]) -> None:
         self._concurrency = concurrency
         self._wake = wake
+        self._when_overdue = when_overdue
         self._timer: asyncio.TimerHandle | None = None
         self._is_overdue = False
 
@@ -185,4 +186,5 @@ class _Flight:
     def _be_overdue(self) -> None:
         self._is_overdue = True
         self._concurrency.overdue(1)
+        self._when_overdue()
         self._wake()

@@ -55,6 +55,9 @@ class Pace:
         self._forget_at = _FORGET_AT
         self._accepted: deque[tuple[float, str]] = deque(maxlen=_RECENT)
         self._refused: dict[str, float] = {}
+        self._successes = 0
+        self._losing: dict[str, int] = {}
+        """Organizations of which nothing was accepted since they were refused, and the successes of all by then."""
         self._explores = explores
         self.pushbacks = 0
         """Attempts that the server pushed back, so far."""
@@ -135,6 +138,8 @@ class Pace:
         """Note an answer that is no push-back, to a request that left at `left`."""
         now = asyncio.get_running_loop().time()
         self._accepted.append((now, organization))
+        self._successes += 1
+        self._losing.pop(organization, None)
         self._all.governor.accepted(now, left)
         if (lane := self._lanes.get(organization)) is not None:
             lane.governor.accepted(now, left)
@@ -151,12 +156,16 @@ class Pace:
         else:
             self._all.governor.refused(now, left, retry_after, self._chance)
         self._refused[organization] = now
+        self._losing.setdefault(organization, self._successes)
 
     def _is_its_own(self, organization: str, now: float) -> bool:
         """Tell whether the organization alone is throttled: others are accepted, and have not been refused."""
         self._refused = {name: at for name, at in self._refused.items() if at > now - _LONG_AGO}
         if any(name != organization for name in self._refused):
             return False
+        # Where its refusals have slowed everyone, the witnesses come slowly as well.
+        if self._losing.keys() == {organization} and self._successes - self._losing[organization] >= _WITNESSES:
+            return True
         others = sum(name != organization and at > now - _LATELY for at, name in self._accepted)
         return others >= _WITNESSES
 

@@ -40,7 +40,7 @@ _PATIENCE_WITH_HALVES: Final = 2
 """Attempts of a part of a batch that has used up its own."""
 
 _HELD_UP: Final = 8
-"""Batches of one organization that may wait for it alone before no more of them are taken."""
+"""Batches of one organization that may wait for it alone, or be alive while it fails, before no more are taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +148,9 @@ class Sender:
         self._answers = Judge()
         self._numbers = itertools.count(first_request)
         self._held_up: Counter[str] = Counter()
+        self._alive: Counter[str] = Counter()
+        self._failing: set[str] = set()
+        self._resting: set[str] = set()
         self._sick: set[str] = set()
         self._most_bytes = sys.maxsize
 
@@ -158,7 +161,7 @@ class Sender:
         """
         delivery = _Delivery(len(batch.changes))
         parts = deque((_Part(batch, self._persistence.max_attempts),))
-        with contextlib.suppress(Halted):
+        with contextlib.suppress(Halted), self._counting(self._alive, batch.organization):
             try:
                 while parts:
                     part = parts.popleft()
@@ -290,7 +293,8 @@ class Sender:
             exchange.left = began = now()
             if exchange.attempts == 0:
                 await self._announce(exchange)
-            with means.pace.flight(), means.gate.flight() as has_left:
+            when_overdue = partial(self._suspect, exchange.batch.organization)
+            with means.pace.flight(), means.gate.flight(when_overdue) as has_left:
                 leave = partial(self._leave, exchange, has_left)
                 outcome = await means.transport.post(encode_request(exchange.batch), leave)
             exchange.is_out = False
@@ -450,18 +454,37 @@ class Sender:
     @contextlib.contextmanager
     def _holding_up(self, organization: str) -> Iterator[None]:
         """Count a batch that waits for its organization alone; where they are many, no more are taken."""
-        held_up, supply = self._held_up, self._means.supply
-        held_up[organization] += 1
-        if held_up[organization] == min(_HELD_UP, self._persistence.concurrency):
-            supply.rest(organization)
+        with self._counting(self._held_up, organization):
+            yield
+
+    @contextlib.contextmanager
+    def _counting(self, counter: Counter[str], organization: str) -> Iterator[None]:
+        counter[organization] += 1
+        self._rest_or_resume(organization)
         try:
             yield
         finally:
-            held_up[organization] -= 1
-            if held_up[organization] == min(_HELD_UP, self._persistence.concurrency) - 1:
-                supply.resume(organization)
-            if not held_up[organization]:
-                del held_up[organization]
+            counter[organization] -= 1
+            if not counter[organization]:
+                del counter[organization]
+            self._rest_or_resume(organization)
+
+    def _suspect(self, organization: str) -> None:
+        """Take an organization as failing until it is answered again."""
+        self._failing.add(organization)
+        self._rest_or_resume(organization)
+
+    def _rest_or_resume(self, organization: str) -> None:
+        """Leave senders to the others, where an organization has to wait, or fails."""
+        most = min(_HELD_UP, self._persistence.concurrency)
+        failing = self._alive[organization] if organization in self._failing else 0
+        must_rest = max(self._held_up[organization], failing) >= most
+        if must_rest and organization not in self._resting:
+            self._resting.add(organization)
+            self._means.supply.rest(organization)
+        elif not must_rest and organization in self._resting:
+            self._resting.discard(organization)
+            self._means.supply.resume(organization)
 
     async def _renew_or_stop(self, exchange: _Exchange, judgement: Judgement, line: RequestLine) -> None:
         """Go on with other credentials where there are some; else stop the run."""
@@ -479,14 +502,19 @@ class Sender:
         await self._means.recorder.record(encode_line(line))
 
     def _succeeded(self, exchange: _Exchange) -> None:
-        self._sick.discard(exchange.batch.organization)
+        organization = exchange.batch.organization
+        self._sick.discard(organization)
+        if organization in self._failing:
+            self._failing.discard(organization)
+            self._rest_or_resume(organization)
         if self._health.is_outage:
             self._means.witness.outage_changed(None)
         self._health.succeeded()
 
     def _failed(self, exchange: _Exchange, trouble: Trouble) -> None:
         """Count a failure against the batch, if the API has answered others since it first failed."""
-        policy, health = POLICIES[trouble], self._health
+        policy, health, organization = POLICIES[trouble], self._health, exchange.batch.organization
+        self._suspect(organization)
         if exchange.successes is None:
             exchange.successes = health.successes
         exchange.failures += 1

@@ -176,3 +176,26 @@ async def test_retries_are_a_share_of_the_traffic_and_never_none() -> None:
             group.create_task(hall.pass_through(number, note, is_retry=True))
     assert sum(time < 0.5 for time in at) <= 21
     assert max(at) <= 45
+
+
+async def test_who_is_overdue_keeps_no_other_from_passing_up_to_the_most() -> None:
+    hall, told = Hall(8), list[float]()
+    hall.concurrency.allow(10.0)
+    hall.gate.answered(0.1)
+    assert hall.concurrency.limit == 3
+
+    async def wait_for_ever() -> None:
+        with hall.gate.flight(lambda: told.append(asyncio.get_running_loop().time())) as has_left:
+            has_left()
+            await asyncio.sleep(30)
+
+    tasks = [asyncio.create_task(hall.pass_through(n, wait_for_ever)) for n in range(20)]
+    await asyncio.sleep(0.5)
+    assert hall.inside == 3
+    await asyncio.sleep(1)
+    assert hall.inside == 6
+    await asyncio.sleep(5)
+    assert hall.inside == 8  # no more than the most
+    assert told[:3] == pytest.approx([1, 1, 1], abs=0.01)
+    await asyncio.wait(tasks)
+    assert (hall.inside, hall.peak, hall.concurrency.limit) == (0, 8, 3)
