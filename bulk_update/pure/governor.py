@@ -51,6 +51,7 @@ _FAR: Final = 1.5
 """How far the refused pace is above the pace for a climb to be a search, which is quick."""
 
 _SEARCH_COST: Final = 25.0
+_LONGEST_SEARCH: Final = 30.0
 _BEYOND: Final = 8.0
 """Seconds beyond the refused pace in which the climb gains as much again."""
 
@@ -79,7 +80,7 @@ class Governor:
         self._least = least
         self._climb = _Climb(most, most, _SHORTEST_CLIMB, 0.0)
         self._accepted: deque[float] = deque()
-        self._sight = 1.0
+        self._sight = min(30.0, max(1.0, _SAMPLE / most))
         self._steady_since: float | None = None
         self._answered_at = 0.0
         self._lowered_at = -math.inf
@@ -160,7 +161,7 @@ class Governor:
         cost, refused = now - self._refused_at, self._climb.refused
         period = max(_SHORTEST_CLIMB, _PAUSE_COST * cost, _REFUSAL_COST * self._refused_since / self.pace)
         if refused > _FAR * self.pace:
-            period = min(period, max(_SHORTEST_CLIMB, _SEARCH_COST * cost))
+            period = min(period, max(_SHORTEST_CLIMB, min(_LONGEST_SEARCH, _SEARCH_COST * cost)))
         return _Climb(self.pace, refused, min(period, _LONGEST_CLIMB), left)
 
     def _measured(self, now: float) -> float:

@@ -144,6 +144,16 @@ def test_a_server_that_allows_less_than_before_is_followed() -> None:
     assert drive.share_refused(70.0) <= 0.03
 
 
+def test_a_push_back_that_comes_once_costs_little() -> None:
+    drive = Drive(Governor(5.0), Sliding(1_000), 0.05)
+    drive.go_on(20.0)
+    drive.governor.refused(20.0, 19.9, 3.0, CHANCE)
+    drive.go_on(30.0)
+    assert drive.governor.pace >= 0.8 * 5
+    drive.go_on(90.0)
+    assert drive.governor.pace >= 0.97 * 5
+
+
 def test_latency_lowers_no_pace() -> None:
     drive = Drive(Governor(50.0), Sliding(60), 0.05, unsteady=0.0)
     drive.go_on(10.0)
