@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bulk_update import Plan, Rate
-from bulk_update.cli.options import parse
+from bulk_update.cli.parsing import parse
 from bulk_update.errors import Interrupted
 from bulk_update.model import Answer
 from bulk_update.pure.quantities import parse_rate
@@ -103,7 +103,7 @@ async def test_who_explores_gains_nothing_by_waiting() -> None:
 
 def test_exploring_is_never_the_default() -> None:
     assert not Plan().explores
-    options = parse(["changes.ndjson"])
+    options = parse(["changes.ndjson"], {})
     assert options is not None
     assert options.rate == "5/s"
 

@@ -133,7 +133,7 @@ def hit(sent: Sent, kind: str, applied: set[str]) -> Answer | Fault:
         case "500":
             return failing("INTERNAL", 500)
         case "502 as a page":
-            return Answer(502, b"<html>Bad Gateway</html>", content_type="text/html")
+            return Answer(502, b"<html>Bad Gateway</html>")
         case "503":
             return unavailable()
         case "no answer":
