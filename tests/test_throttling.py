@@ -109,7 +109,7 @@ async def test_a_limit_of_one_organization_slows_that_one_alone() -> None:
     others = [sent.time for sent in api.sent if sent.organization != "small"]
     assert max(others) <= 1.05 * 2_000 / 50
     assert done.seconds <= 2 * 250 / 5
-    assert Use.of(api, SETTLED, done.seconds, "small").share_refused <= 0.05
+    assert Use.of(api, SETTLED, done.seconds, "small").share_refused <= 0.1
 
 
 # ----------------------------------------------------------------------------------------- faults of every kind
