@@ -102,8 +102,8 @@ class Run:
         self._is_read_whole = False
         self._ledger = Ledger(stage.file, stage.file.seal)
         self._overflow = TemporaryOverflow()
-        # Few batches need to be ready: each sender has one besides, and there are more of them than may send.
-        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=max(1, plan.persistence.concurrency // 4))
+        # Few batches need to be ready, since each sender has one besides; but all of very few may have to wait.
+        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=plan.persistence.concurrency)
         self._books = Books(
             stage.state.tally, self._outbox.release, self._stop.request, plan.max_failures, stage.observer
         )
