@@ -9,7 +9,7 @@ from bulk_update.edge.rows import BlockReader, InputRows
 from bulk_update.edge.source import check_inputs, detect_format, explain_empty, open_source
 from bulk_update.errors import InputError
 from bulk_update.pure.activity import ActivityReader
-from bulk_update.pure.csv import CsvReader
+from bulk_update.pure.csv.reader import CsvReader
 from bulk_update.pure.ndjson import NdjsonReader
 
 _MAX_RECORD = 16_777_216

@@ -21,7 +21,7 @@ from typing import Final, Literal, NamedTuple, Protocol
 from anyio import to_thread
 
 from bulk_update.errors import InputError
-from bulk_update.pure.csv import begins_with_header
+from bulk_update.pure.csv.header import begins_with_header
 
 Format = Literal["ndjson", "csv"]
 

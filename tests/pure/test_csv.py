@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from bulk_update.errors import InputError
 from bulk_update.model import Change, Invalid
 from bulk_update.pure.activity import KEYS, ActivityReader
-from bulk_update.pure.csv import MAX_LEVELS, TEXT, CsvReader, begins_with_header
+from bulk_update.pure.csv.columns import MAX_LEVELS, TEXT
+from bulk_update.pure.csv.header import begins_with_header
+from bulk_update.pure.csv.reader import CsvReader
 
 Quoting = Literal[0, 1, 2, 3]
 HEADER = "organizationId,id,changes,actionIcon"
