@@ -1,0 +1,23 @@
+"""Inputs: files, pipes and standard input, plain or compressed, as blocks of bytes.
+
+Blocks come from a chain of generators, each with one duty: what the system gives; what is in it, when it is
+compressed; what is left of that without a byte order mark. A worker thread asks the last of them.
+"""
+
+from bulk_update.edge.source.descriptor import BLOCK
+from bulk_update.edge.source.formats import Format, detect_format, format_of
+from bulk_update.edge.source.naming import explain_empty
+from bulk_update.edge.source.opening import Source, check_inputs, open_source
+from bulk_update.edge.source.text import HEAD
+
+__all__ = [
+    "BLOCK",
+    "HEAD",
+    "Format",
+    "Source",
+    "check_inputs",
+    "detect_format",
+    "explain_empty",
+    "format_of",
+    "open_source",
+]
