@@ -212,7 +212,9 @@ def _check_belongs(job: Job, first: RunLine, last: RunLine, *, inputs: list[str]
 
 def _settings(job: Job) -> dict[str, object]:
     plan, share = job.plan, job.plan.max_failures.share
+    read = {"encoding": job.source.encoding, "empty": job.source.empty} if isinstance(job.source, Inputs) else {}
     return {
+        **read,
         "batchSize": plan.limits.count,
         "batchBytes": plan.limits.body,
         "buffer": plan.limits.buffer,

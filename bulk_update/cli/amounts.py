@@ -10,6 +10,7 @@ from bulk_update.pure.group import Limits
 from bulk_update.pure.names import nearest
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.quantities import parse_rate, parse_size, parse_whole
+from bulk_update.pure.transcoding import find_encoding, unknown_encoding
 from bulk_update.reading import Inputs
 
 AUTO: Final = "auto"
@@ -25,7 +26,10 @@ def read_inputs(options: argparse.Namespace) -> Inputs:
     if options.organization_id == "":
         raise UsageError("--organization-id: found nothing, expected an id")
     form = cast(Literal["ndjson", "csv"] | None, options.format)
-    return Inputs(tuple(options.inputs), form, columns, options.organization_id)
+    encoding = find_encoding(options.encoding)
+    if encoding is None:
+        raise UsageError(f"--encoding: {unknown_encoding(options.encoding)}")
+    return Inputs(tuple(options.inputs), form, columns, options.organization_id, encoding, options.empty)
 
 
 def read_limits(options: argparse.Namespace) -> Limits:

@@ -135,6 +135,10 @@ def _add_input(parser: _Parser) -> None:
         default=[],
         help="CSV: where a field stands under another header (repeatable)",
     )
+    parser.add_argument("--encoding", metavar="NAME", default="utf-8", help="of the text, such as cp1252 [utf-8]")
+    parser.add_argument(
+        "--empty", choices=("omit", "null", "keep"), default="omit", help="CSV: what an empty cell says [omit]"
+    )
 
 
 def _add_batches(parser: _Parser) -> None:

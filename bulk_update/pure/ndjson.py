@@ -9,6 +9,7 @@ from typing import Final
 
 from bulk_update.model import Change, Invalid
 from bulk_update.pure.activity import MAX_RAW, invalid_record
+from bulk_update.pure.transcoding import UTF8
 
 _WHITE_SPACE: Final = b" \t\r"
 """What may stand in a blank line: JSON's white space without the line's end."""
@@ -20,11 +21,14 @@ class NdjsonReader:
     """Cut blocks of bytes into records and read each.
 
     `max_record`: bytes of one line, at most; a longer one is invalid, and no more of it than this is
-    ever held. `source`: index of the input, from 0.
+    ever held. `source`: index of the input, from 0. `encoding`: what the bytes were before they became UTF-8.
     """
 
-    def __init__(self, read_record: ReadRecord, source: int = 0, max_record: int = 16_777_216) -> None:
+    def __init__(
+        self, read_record: ReadRecord, source: int = 0, max_record: int = 16_777_216, encoding: str = UTF8
+    ) -> None:
         self._read_record = read_record
+        self._encoding = encoding
         self._source = source
         self._max_record = max_record
         self._line = 1
@@ -81,7 +85,7 @@ class NdjsonReader:
         lines = text.split(b"\n")
         self._line += len(lines)
         if not _is_utf8(text):
-            read_record = _checking_utf8(read_record)
+            read_record = _checking_text(read_record, self._encoding)
         if len(text) > self._max_record:
             read_record = _checking_size(read_record, self._max_record)
         outcomes = []
@@ -122,15 +126,20 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _checking_utf8(read_record: ReadRecord) -> ReadRecord:
-    """Refuse the records that are not UTF-8, which the decoder would let through."""
+def _checking_text(read_record: ReadRecord, encoding: str) -> ReadRecord:
+    """Refuse the records that are not UTF-8, or were not text; the decoder would let them through."""
 
     def read(record: bytes, line: int, source: int) -> Change | Invalid:
         try:
             record.decode()
         except UnicodeDecodeError as error:
-            found = f"found byte 0x{record[error.start]:02x} at byte {error.start + 1} of the line"
-            return invalid_record(record, line, source, "not_utf8", f"{found}, expected UTF-8")
+            found = f"found byte 0x{record[error.start]:02x}"
+            if encoding == UTF8:
+                message = f"{found} at byte {error.start + 1} of the line, expected UTF-8"
+                return invalid_record(record, line, source, "not_utf8", message)
+            column = len(record[: error.start].decode()) + 1
+            message = f"{found} at column {column}, expected {encoding}"
+            return invalid_record(record, line, source, "undecodable", message)
         return read_record(record, line, source)
 
     return read

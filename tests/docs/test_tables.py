@@ -145,7 +145,7 @@ def codes_in_source() -> set[str]:
         for call in ast.walk(ast.parse(path.read_text())):
             if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
                 continue
-            place = {"_Refusal": 0, "RowError": 0, "invalid_record": 3, "Judgement": 4}.get(call.func.id)
+            place = {"_Refusal": 0, "Refusal": 0, "RowError": 0, "invalid_record": 3, "Judgement": 4}.get(call.func.id)
             arguments = call.args
             if place is not None and len(arguments) > place:
                 code = arguments[place]

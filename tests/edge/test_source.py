@@ -63,8 +63,8 @@ def standard_input() -> Iterator[int]:
     os.close(kept)
 
 
-async def blocks_of(name: str) -> list[bytes]:
-    async with open_source(name) as source:
+async def blocks_of(name: str, encoding: str = "utf-8") -> list[bytes]:
+    async with open_source(name, encoding) as source:
         blocks = []
         while block := await source.read():
             blocks.append(block)
@@ -72,8 +72,8 @@ async def blocks_of(name: str) -> list[bytes]:
         return blocks
 
 
-async def whole(name: str) -> bytes:
-    return b"".join(await blocks_of(name))
+async def whole(name: str, encoding: str = "utf-8") -> bytes:
+    return b"".join(await blocks_of(name, encoding))
 
 
 async def refused(name: str) -> str:
@@ -296,23 +296,52 @@ async def test_a_wide_encoding_is_refused(
     write: Callable[[str, bytes], str], encoding: str, mark: str, order: str
 ) -> None:
     name = write("my rows.csv", f"{mark}id,actionIcon\r\n".encode(f"{encoding}-{order}"))
-    target = name.replace(".csv", ".utf8.csv")
-    expected = f"{name} is {encoding}; convert it first: iconv -f {encoding} -t UTF-8 '{name}' > '{target}'"
-    assert await refused(name) == expected
+    assert await refused(name) == f"{name} is {encoding}; --encoding {encoding.lower()} reads it"
+    assert await whole(name, encoding.lower()) == b"id,actionIcon\r\n"
 
 
 async def test_a_wide_encoding_inside_compression_is_refused(write: Callable[[str, bytes], str]) -> None:
     name = write("rows.csv.gz", gz("\ufeffid\n".encode("utf-16-le")))
-    target = name.replace(".csv.gz", ".utf8.csv")
-    assert (await refused(name)).endswith(f": gzip -dc {name} | iconv -f UTF-16 -t UTF-8 > {target}")
+    assert (await refused(name)).endswith(" is UTF-16; --encoding utf-16 reads it")
+    assert await whole(name, "utf-16") == b"id\n"
 
 
 @pytest.mark.parametrize(("encoding", "order"), [("utf-16-le", "UTF-16LE"), ("utf-16-be", "UTF-16BE")])
 def test_a_wide_encoding_without_a_mark_is_refused(
     write: Callable[[str, bytes], str], encoding: str, order: str
 ) -> None:
-    with pytest.raises(InputError, match=f"is {order}; convert it first: iconv -f {order}"):
-        check_inputs([write("rows.csv", "id,actionIcon\r\n".encode(encoding))])
+    name = write("rows.csv", "id,actionIcon\r\n".encode(encoding))
+    with pytest.raises(InputError, match=f"is {order}; --encoding {encoding} reads it"):
+        check_inputs([name])
+    check_inputs([name], encoding)
+
+
+@pytest.mark.parametrize(("ending", "compress"), [("", bytes), (".gz", gz), (".zst", zst)])
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16", "utf-16-be"])
+async def test_another_encoding_is_made_utf8_block_by_block(
+    write: Callable[[str, bytes], str], ending: str, compress: Compress, encoding: str
+) -> None:
+    text = "id;actionIcon\r\n" + "".join(f"caf\u00e9-{number};\u20ac\r\n" for number in range(40_000))
+    name = write(f"rows.csv{ending}", compress(text.encode(encoding)))
+    check_inputs([name], encoding)
+    blocks = await blocks_of(name, encoding)
+    assert b"".join(blocks) == text.encode()
+    assert len(blocks) > 1
+
+
+async def test_an_encoding_is_refused_that_the_mark_contradicts(write: Callable[[str, bytes], str]) -> None:
+    name = write("rows.csv", b"\xef\xbb\xbfid\n")
+    with pytest.raises(InputError, match="begins with the mark of UTF-8; read it without --encoding cp1252"):
+        check_inputs([name], "cp1252")
+    name = write("rows.csv", "\ufeffid\n".encode("utf-16-le"))
+    with pytest.raises(InputError, match="is UTF-16; --encoding utf-16 reads it"):
+        check_inputs([name], "cp1252")
+
+
+async def test_an_input_cut_within_a_character_is_refused_with_its_name(write: Callable[[str, bytes], str]) -> None:
+    name = write("rows.csv", "\ufeffid\n".encode("utf-16-le")[:-1])
+    with pytest.raises(InputError, match=rf"^{name}: found bytes that are not utf-16: 0a \(truncated data\)$"):
+        check_inputs([name], "utf-16")
 
 
 @pytest.mark.parametrize("at", [0, 1, 100, HEAD - 1])
@@ -402,7 +431,7 @@ async def test_standard_input_may_be_a_file(write: Callable[[str, bytes], str]) 
 async def test_standard_input_of_a_wide_encoding_is_refused(standard_input: int) -> None:
     os.write(standard_input, "\ufeffid\n".encode("utf-16"))
     os.close(standard_input)
-    with pytest.raises(InputError, match=r"^standard input is UTF-16; convert it first: \.\.\. \| iconv"):
+    with pytest.raises(InputError, match=r"^standard input is UTF-16; --encoding utf-16 reads it$"):
         await whole("-")
 
 

@@ -15,6 +15,8 @@ from bulk_update.pure.activity import KEYS, ActivityReader
 from bulk_update.pure.csv.columns import MAX_LEVELS, TEXT
 from bulk_update.pure.csv.header import begins_with_header
 from bulk_update.pure.csv.reader import CsvReader
+from bulk_update.pure.csv.settings import EMPTY, CsvSettings, Empty
+from bulk_update.pure.transcoding import Transcoder
 
 Quoting = Literal[0, 1, 2, 3]
 HEADER = "organizationId,id,changes,actionIcon"
@@ -40,7 +42,7 @@ def read(
 ) -> list[Change | Invalid]:
     """Read a CSV, given in blocks that are cut at these offsets, with the program's own reader of records."""
     data = data.encode() if isinstance(data, str) else data
-    reader = CsvReader(ActivityReader("org-default").read, columns=columns, max_record=max_record)
+    reader = CsvReader(ActivityReader("org-default").read, settings=CsvSettings(columns or {}), max_record=max_record)
     return feed(reader, data, cuts)
 
 
@@ -55,7 +57,7 @@ def feed(reader: CsvReader, data: bytes, cuts: Iterable[int] = ()) -> list[Chang
 def records(data: str, columns: Mapping[str, str] | None = None) -> list[Any]:
     """Return the JSON objects that the rows of a CSV become."""
     recorder = Recorder()
-    feed(CsvReader(recorder, columns=columns), data.encode())
+    feed(CsvReader(recorder, settings=CsvSettings(columns or {})), data.encode())
     return [json.loads(record) for _, record in recorder.records]
 
 
@@ -130,6 +132,58 @@ def test_an_empty_cell_leaves_the_field_out() -> None:
         {},
         {"organizationId": "o", "id": "a", "actionIcon": "x"},
     ]
+
+
+EMPTY_CELLS = (
+    "organizationId,id,actionIcon,entityData,changes.status.from,changes.status.to:json,displayMessageTemplateData\n"
+    "o,a,,,,,\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("empty", "said"),
+    [
+        ("omit", {}),
+        (
+            "null",
+            {
+                "changes": {"status": {"from": None, "to": None}},
+                "entityData": None,
+                "displayMessageTemplateData": None,
+                "actionIcon": None,
+            },
+        ),
+        ("keep", {"changes": {"status": {"from": ""}}, "actionIcon": ""}),
+    ],
+)
+def test_an_empty_cell_says_what_was_asked_for(empty: Empty, said: dict[str, Any]) -> None:
+    recorder = Recorder()
+    feed(CsvReader(recorder, settings=CsvSettings(empty=empty)), EMPTY_CELLS.encode())
+    assert [json.loads(record) for _, record in recorder.records] == [{"organizationId": "o", "id": "a", **said}]
+
+
+@pytest.mark.parametrize("empty", ["omit", "null", "keep"])
+def test_an_empty_cell_names_no_activity(empty: Empty) -> None:
+    reader = CsvReader(ActivityReader().read, settings=CsvSettings(empty=empty))
+    first, second = feed(reader, b"organizationId,id,actionIcon\n,a,pen\no,,pen\n")
+    assert isinstance(first, Invalid)
+    assert first.message == ("organizationId: found nothing, expected a non-empty string (or give --organization-id)")
+    assert isinstance(second, Invalid)
+    assert second.message == "id: found nothing, expected a non-empty string"
+    reader = CsvReader(ActivityReader("org-default").read, settings=CsvSettings(empty=empty))
+    (change,) = feed(reader, b"organizationId,id,actionIcon\n,a,pen\n")
+    assert isinstance(change, Change)
+    assert change.organization == "org-default"
+
+
+def test_what_an_empty_cell_says_makes_another_change() -> None:
+    checks = set()
+    for empty in EMPTY:
+        settings = CsvSettings(empty=empty)
+        (change,) = feed(CsvReader(ActivityReader("o").read, settings=settings), b"id,entityData,changes.x.to\na,1,\n")
+        assert isinstance(change, Change)
+        checks.add(change.check)
+    assert len(checks) == len(EMPTY)
 
 
 def test_dotted_columns_build_objects_of_text() -> None:
@@ -510,6 +564,15 @@ def test_bytes_that_are_not_utf_8_cost_their_own_record_only() -> None:
     assert isinstance(outcomes[1], Invalid)
     assert (outcomes[1].raw, outcomes[1].check) == (row, zlib.crc32(row))
     assert outcomes[1].message == "found byte 0xe9 in line 4, column 3, expected UTF-8"
+
+
+def test_bytes_that_are_not_of_the_encoding_are_told_by_its_name() -> None:
+    reader = CsvReader(Recorder(), settings=CsvSettings(encoding="cp1252"))
+    outcomes = feed(reader, Transcoder("cp1252").feed(b"id,actionIcon\na,caf\xe9\nb,\xe9\x81\nc,x\n"))
+    assert kinds(outcomes) == [(2, ""), (3, "undecodable"), (4, "")]
+    assert isinstance(outcomes[1], Invalid)
+    assert outcomes[1].message == "found byte 0x81 in line 3, column 4, expected cp1252"
+    assert outcomes[1].raw == b"b,\xc3\xa9\x81"
 
 
 def test_a_character_may_be_cut_by_the_end_of_a_block() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bulk_update.model import Change, Invalid
 from bulk_update.pure.activity import MAX_RAW, ActivityReader
 from bulk_update.pure.ndjson import NdjsonReader
+from bulk_update.pure.transcoding import Transcoder
 
 Rows = list[Change | Invalid]
 
@@ -230,3 +231,14 @@ def test_a_line_that_comes_byte_by_byte_is_read_in_linear_time() -> None:
 def test_records_keep_their_order(lines: list[bytes]) -> None:
     ids = [json.loads(line)["id"] for line in lines]
     assert [row.id for row in read(b"\n".join(lines))] == ids
+
+
+def test_bytes_that_are_not_of_the_encoding_are_told_by_its_name() -> None:
+    reader = NdjsonReader(ActivityReader("o").read, encoding="cp1252")
+    text = Transcoder("cp1252").feed(b'{"id":"caf\xe9","actionIcon":"\xe9"}\n{"id":"\xe9\x81"}\n')
+    first, second = reader.feed(text)
+    assert isinstance(first, Change)
+    assert first.id == "caf\u00e9"
+    assert isinstance(second, Invalid)
+    assert (second.line, second.code) == (2, "undecodable")
+    assert second.message == "found byte 0x81 at column 9, expected cp1252"

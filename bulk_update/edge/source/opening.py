@@ -12,6 +12,7 @@ from bulk_update.edge.source.formats import format_of
 from bulk_update.edge.source.naming import STANDARD_INPUT, explain_empty, refusal
 from bulk_update.edge.source.text import HEAD, explain_nul, text_blocks
 from bulk_update.errors import InputError
+from bulk_update.pure.transcoding import UTF8
 
 
 class Source:
@@ -21,11 +22,11 @@ class Source:
     not; None for what is no regular file.
     """
 
-    def __init__(self, name: str, descriptor: Descriptor) -> None:
+    def __init__(self, name: str, descriptor: Descriptor, encoding: str) -> None:
         self.format = format_of(name)
         self.bytes_total = descriptor.size
         self._descriptor = descriptor
-        self._blocks = text_blocks(name, descriptor)
+        self._blocks = text_blocks(name, descriptor, encoding)
 
     @property
     def bytes_read(self) -> int:
@@ -43,7 +44,7 @@ class Source:
         return await to_thread.run_sync(next, self._blocks, b"", abandon_on_cancel=is_stream)
 
 
-def check_inputs(names: Sequence[str]) -> None:
+def check_inputs(names: Sequence[str], encoding: str = UTF8) -> None:
     """Find out, without using any of it up, what cannot be an input. InputError says what is wrong and where.
 
     Only a regular file is looked into, at its beginning: what is read from a pipe is gone from it.
@@ -54,18 +55,18 @@ def check_inputs(names: Sequence[str]) -> None:
         if name == STANDARD_INPUT:
             open_descriptor(name).close()
         else:
-            _check_path(name)
+            _check_path(name, encoding)
 
 
 @asynccontextmanager
-async def open_source(name: str) -> AsyncIterator[Source]:
+async def open_source(name: str, encoding: str = UTF8) -> AsyncIterator[Source]:
     """Open an input for reading: a path, or `-` for standard input. InputError if it cannot be opened."""
     descriptor = await to_thread.run_sync(open_descriptor, name)
     with closing(descriptor):
-        yield Source(name, descriptor)
+        yield Source(name, descriptor, encoding)
 
 
-def _check_path(name: str) -> None:
+def _check_path(name: str, encoding: str) -> None:
     try:
         mode = os.stat(name).st_mode  # noqa: PTH116 - a name is passed on as it was given
     except OSError as error:
@@ -78,7 +79,7 @@ def _check_path(name: str) -> None:
         return
     with closing(open_descriptor(name)) as descriptor:
         head = b""
-        for block in text_blocks(name, descriptor):
+        for block in text_blocks(name, descriptor, encoding):
             head += block
             if len(head) >= HEAD:
                 break

@@ -1,16 +1,15 @@
-"""Blocks of text: what an input holds, decompressed and without a byte order mark."""
+"""Blocks of text: what an input holds, decompressed, as UTF-8 and without a byte order mark."""
 
-import shlex
 from collections.abc import Collection, Iterator
 from itertools import chain
-from pathlib import PurePath
 from typing import Final
 
 from bulk_update.edge.source.compression import MAGIC, decompressed, find_compression, held_back, joined
 from bulk_update.edge.source.descriptor import Descriptor
-from bulk_update.edge.source.formats import SUFFIXES, format_of
-from bulk_update.edge.source.naming import STANDARD_INPUT, refusal
+from bulk_update.edge.source.formats import format_of
+from bulk_update.edge.source.naming import called, refusal
 from bulk_update.errors import InputError
+from bulk_update.pure.transcoding import UTF8, Transcoder
 
 HEAD: Final = 65_536
 """Bytes at the beginning of a file that are looked at before anything is sent."""
@@ -22,10 +21,14 @@ _WIDE_MARKS: Final = {  # UTF-32 first: one of its marks begins with one of UTF-
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+_PYTHON_NAMES: Final = {"UTF-16LE": "utf-16-le", "UTF-16BE": "utf-16-be"}
 
 
-def text_blocks(name: str, descriptor: Descriptor) -> Iterator[bytes]:
-    """Yield blocks of UTF-8, decompressed and without byte order mark. None of them is empty."""
+def text_blocks(name: str, descriptor: Descriptor, encoding: str = UTF8) -> Iterator[bytes]:
+    """Yield blocks of UTF-8, decompressed and without byte order mark. None of them is empty.
+
+    `encoding`: of the input. Bytes of a record that do not decode are left in it as they are.
+    """
     blocks = _raw_blocks(name, descriptor)
     head = _begin(blocks, MAGIC)
     compression = find_compression(name, head)
@@ -33,15 +36,38 @@ def text_blocks(name: str, descriptor: Descriptor) -> Iterator[bytes]:
     if compression is not None:
         blocks = held_back(joined(decompressed(name, blocks, compression)))
     head = _begin(blocks, (_UTF8_MARK, *_WIDE_MARKS))
-    for mark, encoding in _WIDE_MARKS.items():
-        if head.startswith(mark):
-            raise InputError(_explain_encoding(name, encoding))
+    _check_mark(name, head, encoding)
+    if encoding != UTF8:
+        blocks = _transcoded(name, chain([head], blocks), Transcoder(encoding))
+        head = _begin(blocks, (_UTF8_MARK,))
     head = head.removeprefix(_UTF8_MARK)
     if format_of(name) is None:
         head = _first_line(head, blocks)
     if head:
         yield head
     yield from blocks
+
+
+def _check_mark(name: str, head: bytes, encoding: str) -> None:
+    """Check that the mark that an input begins with, if any, is not of another encoding."""
+    for mark, found in {**_WIDE_MARKS, _UTF8_MARK: "UTF-8"}.items():
+        if head.startswith(mark):
+            if encoding.startswith(found.lower()):
+                return
+            if found == "UTF-8":
+                raise InputError(f"{called(name)} begins with the mark of UTF-8; read it without --encoding {encoding}")
+            raise InputError(_explain_encoding(name, found))
+
+
+def _transcoded(name: str, blocks: Iterator[bytes], transcoder: Transcoder) -> Iterator[bytes]:
+    try:
+        for block in blocks:
+            if text := transcoder.feed(block):
+                yield text
+        if text := transcoder.feed(b"", final=True):
+            yield text
+    except InputError as error:
+        raise InputError(f"{called(name)}: {error}") from None
 
 
 def _raw_blocks(name: str, descriptor: Descriptor) -> Iterator[bytes]:
@@ -86,13 +112,4 @@ def explain_nul(name: str, head: bytes) -> str:
 
 
 def _explain_encoding(name: str, encoding: str) -> str:
-    convert = f"iconv -f {encoding} -t UTF-8"
-    if name == STANDARD_INPUT:
-        return f"standard input is {encoding}; convert it first: ... | {convert} | bulk-update -"
-    path = PurePath(name)
-    unpack = {"gzip": "gzip -dc", "zstd": "zstd -dc"}.get(SUFFIXES.get(path.suffix.lower(), ""))
-    converted = path.with_suffix("") if unpack else path
-    converted = converted.with_name(f"{converted.stem}.utf8{converted.suffix}")
-    source, target = shlex.quote(name), shlex.quote(str(converted))
-    command = f"{unpack} {source} | {convert} > {target}" if unpack else f"{convert} {source} > {target}"
-    return f"{name} is {encoding}; convert it first: {command}"
+    return f"{called(name)} is {encoding}; --encoding {_PYTHON_NAMES.get(encoding, encoding.lower())} reads it"

@@ -2,12 +2,13 @@
 
 import csv
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Final
 
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.columns import KNOWN, find_columns, parse_name
 from bulk_update.pure.csv.layout import Layout
+from bulk_update.pure.csv.settings import CsvSettings
 from bulk_update.pure.csv.text import Text, clip
 
 DELIMITERS: Final = ",;\t|"
@@ -21,7 +22,7 @@ def begins_with_header(head: bytes, headers: Collection[str] = ()) -> bool:
     return _delimiter(line, headers) is not None
 
 
-def read_header(text: Text, columns: Mapping[str, str], room: int, where: str) -> tuple[int, Layout | None]:
+def read_header(text: Text, settings: CsvSettings, room: int, where: str) -> tuple[int, Layout | None]:
     """Read the header, the first line that is not blank; return the line that follows it.
 
     There is no layout yet when the lines are blank, or when those that follow, at most `room` bytes, are of
@@ -34,7 +35,7 @@ def read_header(text: Text, columns: Mapping[str, str], room: int, where: str) -
     if begin == len(lines):
         return begin, None
     where = f"{where} {text.first + begin}, the CSV header"
-    delimiter = _delimiter(lines[begin], columns.values())
+    delimiter = _delimiter(lines[begin], settings.columns.values())
     if delimiter is None:
         raise InputError(f"{where}: found {clip(lines[begin].strip())}, expected names such as {KNOWN}")
     reader = csv.reader([*lines[begin:], f'"{delimiter}x"'], delimiter=delimiter, strict=True)
@@ -49,7 +50,8 @@ def read_header(text: Text, columns: Mapping[str, str], room: int, where: str) -
         return begin, None
     if refusal := text.refuse_bytes(begin, end):
         raise InputError(f"{where}: {refusal.message}")
-    return end, Layout(delimiter, len(header), find_columns(header, columns, where))
+    columns = find_columns(header, settings.columns, where)
+    return end, Layout(delimiter, header, columns, settings.empty)
 
 
 def _delimiter(line: str, headers: Collection[str]) -> str | None:

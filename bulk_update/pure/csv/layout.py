@@ -9,10 +9,14 @@ from typing import Any, Final
 import msgspec
 
 from bulk_update.pure.csv.columns import Column
+from bulk_update.pure.csv.settings import Empty
 from bulk_update.pure.csv.text import STILL_OPEN, UNCLOSED, Refusal, clip, place
 
 _to_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _encode: Final = msgspec.json.Encoder().encode
+
+_NULL: Final = msgspec.Raw(b"null")
+_EMPTY_TEXT: Final = msgspec.Raw(b'""')
 
 
 class Layout:
@@ -20,12 +24,16 @@ class Layout:
 
     The record is a struct made for the header: it leaves out what is still its default, the empty string.
     `width`: cells of a row. `columns`: those that are read, in the order in which the record has them, so
-    that the record does not depend on the order of the columns.
+    that the record does not depend on the order of the columns. `empty`: what an empty cell says.
     """
 
-    def __init__(self, delimiter: str, width: int, columns: Sequence[Column]) -> None:
+    def __init__(self, delimiter: str, header: Sequence[str], columns: Sequence[Column], empty: Empty = "omit") -> None:
         self.delimiter = delimiter
-        self.width = width
+        self.header = header
+        self.width = len(header)
+        self.columns = columns
+        self._fill = _NULL if empty == "null" else _EMPTY_TEXT
+        self._filled = [column.position for column in columns if _is_filled(column, empty)]
         self._json = [column for column in columns if column.json]
         self._json_positions = [column.position for column in self._json]
         self._positions = {".".join(column.path): column.position for column in columns}
@@ -59,6 +67,8 @@ class Layout:
 
     def to_json(self, row: list[Any]) -> bytes:
         """Make a row a JSON object, using the row up. ValueError or RecursionError if a cell is not JSON."""
+        for position in self._filled:
+            row[position] = row[position] or self._fill
         for position in self._json_positions:
             cell = row[position]
             if cell:
@@ -111,3 +121,10 @@ class Layout:
             None if organization is None else row[organization] or None,
             None if identifier is None else row[identifier] or None,
         )
+
+
+def _is_filled(column: Column, empty: Empty) -> bool:
+    """Tell whether an empty cell of a column says something. No cell names an activity by being empty."""
+    if empty == "omit" or column.path in (("id",), ("organizationId",)):
+        return False
+    return empty == "null" or not column.json

@@ -9,7 +9,6 @@ Which records come out, and which of them are invalid, does not depend on where 
 """
 
 import csv
-from collections.abc import Mapping
 from typing import Final
 
 from bulk_update.errors import InputError
@@ -17,7 +16,8 @@ from bulk_update.model import Change, Invalid
 from bulk_update.pure.csv.header import read_header
 from bulk_update.pure.csv.overlong import Overlong
 from bulk_update.pure.csv.rows import ReadRecord, RowReader
-from bulk_update.pure.csv.text import Text, line_ends_of
+from bulk_update.pure.csv.settings import CsvSettings
+from bulk_update.pure.csv.text import Bounds, Text, line_ends_of
 
 _NO_FIELD_LIMIT: Final = 2**31 - 1
 
@@ -25,10 +25,9 @@ _NO_FIELD_LIMIT: Final = 2**31 - 1
 class CsvReader:
     """Cut blocks of bytes into records and read each.
 
-    `input`: index of the input, from 0. `columns`: under which header a field stands, where that is not
-    its own name. `max_record`: bytes of a record with its line ends, at most; a longer one is invalid, and
-    no more than this and a block is ever held. Raises InputError, with `name` for the input, when the header
-    cannot be used.
+    `input`: index of the input, from 0. `max_record`: bytes of a record with its line ends, at most; a longer
+    one is invalid, and no more than this and a block is ever held. Raises InputError, with `name` for the input,
+    when the header cannot be used.
     """
 
     def __init__(
@@ -36,13 +35,13 @@ class CsvReader:
         read_record: ReadRecord,
         *,
         input: int = 0,
-        columns: Mapping[str, str] | None = None,
+        settings: CsvSettings = CsvSettings(),
         max_record: int = 16_777_216,
         name: str = "",
     ) -> None:
         self._read_record = read_record
         self._input = input
-        self._columns = dict(columns or {})
+        self._settings = settings
         self._max_record = max_record
         self._where = f"{name}, line" if name else "line"
         self._rows: RowReader | None = None  # None until the header has been read
@@ -135,10 +134,10 @@ class CsvReader:
         if csv.field_size_limit() < _NO_FIELD_LIMIT:  # the whole process has one: others may have set it
             csv.field_size_limit(_NO_FIELD_LIMIT)
         room = self._room() if room is None else room
-        text = Text(data, self._newline, self._line, self._max_record)
+        text = Text(data, self._newline, self._line, Bounds(self._max_record, self._settings.encoding))
         at = 0
         if self._rows is None:
-            at, layout = read_header(text, self._columns, room, self._where)
+            at, layout = read_header(text, self._settings, room, self._where)
             if layout is not None:
                 self._rows = RowReader(layout, self._read_record, self._input)
         if self._rows is not None:

@@ -5,6 +5,8 @@ import io
 import re
 from typing import Final, NamedTuple
 
+from bulk_update.pure.transcoding import UTF8
+
 _NOT_TEXT: Final = re.compile("[\x00\udc80-\udcff]")  # NUL, and what `surrogateescape` makes of a stray byte
 
 
@@ -23,6 +25,13 @@ UNCLOSED: Final = Refusal(
 )
 
 
+class Bounds(NamedTuple):
+    """What text may be. `max_record`: bytes of a record, at most. `encoding`: what it was before it became UTF-8."""
+
+    max_record: int
+    encoding: str = UTF8
+
+
 class Text:
     """Whole lines: as text, and as the bytes that they were.
 
@@ -30,11 +39,13 @@ class Text:
     text, or be too long.
     """
 
-    def __init__(self, data: bytes, newline: str | None, first: int, max_record: int) -> None:
+    def __init__(self, data: bytes, newline: str | None, first: int, bounds: Bounds) -> None:
         self.first = first
+        max_record = bounds.max_record
         self.suspect = len(data) > max_record or b"\0" in data
         self.line_ends = newline or "\r\n"
         self._max_record = max_record
+        self._encoding = bounds.encoding
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -88,7 +99,10 @@ class Text:
                 if found[0] == "\0":
                     return Refusal("nul_byte", f"found a NUL byte in {where}, expected text")
                 byte = ord(found[0]) - 0xDC00
-                return Refusal("not_utf8", f"found byte 0x{byte:02x} in {where}, expected UTF-8")
+                found_there = f"found byte 0x{byte:02x} in {where}"
+                if self._encoding == UTF8:
+                    return Refusal("not_utf8", f"{found_there}, expected UTF-8")
+                return Refusal("undecodable", f"{found_there}, expected {self._encoding}")
         return None
 
 
