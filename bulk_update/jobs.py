@@ -32,6 +32,7 @@ from bulk_update.pure.ledger_lines import (
     CutLine,
     ResultLine,
     RunLine,
+    Table,
     decode_line,
 )
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
@@ -39,7 +40,7 @@ from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.settled import SettledRows
-from bulk_update.reading import Inputs, input_rows
+from bulk_update.reading import Inputs, input_rows, look_into
 from bulk_update.version import VERSION
 
 if TYPE_CHECKING:
@@ -107,14 +108,16 @@ async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterato
     clock = WallClock()
     async with AsyncExitStack() as stack:
         rows: Rows | None = None
+        tables: Sequence[Table] = ()
         if isinstance(job.source, Inputs):
+            tables = look_into(job.source)
             rows = await stack.enter_async_context(input_rows(job.source, job.plan.limits.body))
             _check_is_apart(job.ledger, job.source.names)
         elif isinstance(job.source, Changes):
             rows = _changes_rows(job.source, job.plan.limits.body)
         file = stack.enter_context(open_ledger_file(job.ledger, must_exist=job.source is None))
         state, retry, tail = _read_back(file, is_retry=job.source is None)
-        begin = _begin(job, state, clock)
+        begin = msgspec.structs.replace(_begin(job, state, clock), tables=list(tables))
         if tail:
             _cut_off(file, tail, state, clock)
         transport, sandbox = await _open_target(stack, job)
@@ -212,7 +215,7 @@ def _check_belongs(job: Job, first: RunLine, last: RunLine, *, inputs: list[str]
 
 def _settings(job: Job) -> dict[str, object]:
     plan, share = job.plan, job.plan.max_failures.share
-    read = {"encoding": job.source.encoding, "empty": job.source.empty} if isinstance(job.source, Inputs) else {}
+    read = {"encoding": job.source.codec, "empty": job.source.empty} if isinstance(job.source, Inputs) else {}
     return {
         **read,
         "batchSize": plan.limits.count,

@@ -1,16 +1,28 @@
 """Inputs, opened and read as rows: what the main job and `check` share."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 from bulk_update.edge.rows import BlockReader, InputRows
-from bulk_update.edge.source import check_inputs, detect_format, explain_empty, open_source
+from bulk_update.edge.source import (
+    HEAD,
+    Head,
+    check_inputs,
+    detect_format,
+    explain_empty,
+    format_of,
+    open_source,
+)
 from bulk_update.errors import InputError, SettingsError
-from bulk_update.pure.activity import ActivityReader
+from bulk_update.pure.activity import ActivityReader, invalid_record
 from bulk_update.pure.csv.reader import CsvReader
+from bulk_update.pure.csv.rows import ReadRecord
 from bulk_update.pure.csv.settings import CsvSettings, Empty
+from bulk_update.pure.ledger_lines import Table
+from bulk_update.pure.names import readable
 from bulk_update.pure.ndjson import NdjsonReader
 from bulk_update.pure.transcoding import UTF8, find_encoding, unknown_encoding
 
@@ -33,18 +45,31 @@ class Inputs:
     encoding: str = UTF8
     empty: Empty = "omit"
 
+    @property
+    def codec(self) -> str:
+        """The usual name of the encoding. SettingsError when there is none of this name."""
+        codec = find_encoding(self.encoding)
+        if codec is None:
+            raise SettingsError(unknown_encoding(self.encoding))
+        return codec
+
+
+def look_into(inputs: Inputs) -> list[Table]:
+    """Check that the inputs can be read; tell how those are laid out that are CSV, as far as that can be seen.
+
+    InputError when one cannot be read.
+    """
+    heads = check_inputs(inputs.names, inputs.codec)
+    tables = (_table(inputs, index, head) for index, head in enumerate(heads) if head.text)
+    return [table for table in tables if table is not None]
+
 
 def input_rows(inputs: Inputs, max_body: int) -> InputRows:
-    """Check that the inputs can be read, and read them as one stream. InputError when they cannot be.
+    """Read inputs that have been looked into as one stream.
 
     `max_body`: bytes of a request body; a row that does not fit in one alone is invalid.
     """
-    encoding = find_encoding(inputs.encoding)
-    if encoding is None:
-        raise SettingsError(unknown_encoding(inputs.encoding))
-    inputs = replace(inputs, encoding=encoding)
-    check_inputs(inputs.names, encoding)
-    opens = partial(open_source, encoding=encoding)
+    opens = partial(open_source, encoding=inputs.codec)
     return InputRows(inputs.names, opens, partial(_choose_reader, inputs, max_body))
 
 
@@ -55,9 +80,28 @@ def _choose_reader(inputs: Inputs, max_body: int, name: str | None, head: bytes,
     reader = ActivityReader(inputs.organization, max_body)
     form = inputs.format or name or _detect(inputs, head, index)
     if form == "csv":
-        settings = CsvSettings(inputs.columns, inputs.empty, inputs.encoding)
-        return CsvReader(reader.read, settings=settings, input=index, name=inputs.names[index])
-    return NdjsonReader(reader.read, index, max(_MAX_RECORD, 2 * max_body), inputs.encoding)
+        return _csv_reader(inputs, index, reader.read)
+    return NdjsonReader(reader.read, index, max(_MAX_RECORD, 2 * max_body), inputs.codec)
+
+
+def _csv_reader(inputs: Inputs, index: int, read_record: ReadRecord) -> CsvReader:
+    settings = CsvSettings(inputs.columns, inputs.empty, inputs.codec)
+    return CsvReader(read_record, settings=settings, input=index, name=inputs.names[index])
+
+
+def _table(inputs: Inputs, index: int, head: Head) -> Table | None:
+    """Tell how an input is laid out by how it begins; None when it is no CSV, or its header goes on further."""
+    name = inputs.names[index]
+    if (inputs.format or format_of(name) or _detect(inputs, head.text, index)) != "csv":
+        return None
+    reader = _csv_reader(inputs, index, lambda record, line, source: invalid_record(record, line, source, "", ""))
+    reader.feed(head.text[:HEAD])
+    layout = reader.layout
+    if layout is None:
+        return None
+    encoding = "utf-8-sig" if head.has_mark else inputs.codec
+    columns = dict(inputs.columns)
+    return Table(readable(Path(name).name), layout.delimiter, list(layout.header), columns, encoding, inputs.empty)
 
 
 def _detect(inputs: Inputs, head: bytes, index: int) -> str:

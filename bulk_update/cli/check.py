@@ -23,7 +23,7 @@ from bulk_update.pure.group import Limits
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.plural import counted
 from bulk_update.pure.tally import Tally
-from bulk_update.reading import Inputs, input_rows
+from bulk_update.reading import Inputs, input_rows, look_into
 
 _organization: Final = attrgetter("organization")
 _id: Final = attrgetter("id")
@@ -62,6 +62,7 @@ async def _find(inputs: Inputs, limits: Limits, rate: Rate | None) -> Findings:
     organizations: Counter[str] = Counter()
     with TemporaryOverflow() as overflow:
         batcher = Batcher(limits, overflow)
+        look_into(inputs)
         async with input_rows(inputs, limits.body) as rows:
             while (block := await rows.read()) is not None:
                 changes = [row for row in block if type(row) is Change]

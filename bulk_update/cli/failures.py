@@ -1,9 +1,8 @@
 """`failures`: the rows that are not updated, as an input that can be mended and run."""
 
 import argparse
-import codecs
-import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
@@ -13,65 +12,112 @@ from msgspec import Raw
 from bulk_update.cli.streams import data_stream
 from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
 from bulk_update.model import RowError, Status
-from bulk_update.pure.activity import FIELDS
-from bulk_update.pure.ledger_lines import Append, ResultLine, RunLine, decode_line
+from bulk_update.pure.activity import FIELDS, MAX_RAW
+from bulk_update.pure.csv.sheet import Sheet, TableReader, sheet_of
+from bulk_update.pure.ledger_lines import Append, ResultLine, RunLine, Table, decode_line
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
+from bulk_update.pure.transcoding import UTF8
 
 _encode: Final = msgspec.json.Encoder().encode
 _members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
-_TEXT_FIELDS: Final = ("displayMessageTemplate", "actionIcon")
 _NOTES: Final = ("_line", "_input", "_status", "_code", "_message", "_raw")
+_UNREADABLE: Final = frozenset({"not_csv", "not_utf8", "nul_byte", "too_long", "undecodable", "wrong_cell_count"})
+"""Why a row of CSV is none: what the ledger has of it is no row either."""
 
-Members = dict[str, bytes]
-"""A row to print: names, and values as JSON text."""
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row that is not updated.
+
+    `members`: the record, without notes; None where there is none, only `raw`. `table`: what a raw row of CSV
+    is a row of.
+    """
+
+    members: Mapping[str, bytes] | None
+    notes: Mapping[str, str | int]
+    raw: str = ""
+    table: TableReader | None = None
+
+    @property
+    def is_invalid(self) -> bool:
+        """Tell whether the row was never sent."""
+        return self.notes["_status"] == Status.INVALID.value
 
 
 def failures(options: argparse.Namespace) -> int:
     """Print the rows that are not updated; 0, also when there are none."""
     with open_ledger_for_reading(Path(options.ledger)) as file, data_stream() as out:
-        write = _write_csv if options.format == "csv" else _write_ndjson
-        write(_rows(file), out)
+        rows = _Rows(file)
+        if options.format == "csv":
+            _write_csv(rows, out)
+        else:
+            _write_ndjson(rows, out)
     return 0
 
 
-def _rows(file: LedgerFile) -> Iterator[Members]:
-    """Find the rows that are not updated, in the order of the input: an activity's changes stay in theirs."""
-    plan = RetryPlan()
-    inputs: list[str] = []
-    invalid: list[tuple[int, int]] = []
+class _Rows:
+    """The rows that are not updated, in the order of the input: an activity's changes stay in theirs.
 
-    def fold(append: Append) -> None:
-        plan.fold(append)
-        if not inputs:
-            inputs.extend(_inputs(append))
+    `tables`: how the inputs were laid out when they were read last, those that were CSV.
+    """
+
+    def __init__(self, file: LedgerFile) -> None:
+        self._file = file
+        self._inputs: list[str] = []
+        self._invalid: list[tuple[int, int, int]] = []
+        self._readers: list[dict[str, TableReader]] = []
+        self.tables: Sequence[Table] = ()
+        self.are_all_tables = False
+        plan = RetryPlan()
+
+        def fold(append: Append) -> None:
+            plan.fold(append)
+            self._fold(append)
+
+        file.read(fold)
+        places: list[tuple[int, int, OpenRow | int]] = [(row.offset, row.size, row) for row in plan.rows()]
+        self._places = sorted([*places, *self._invalid], key=self._position)
+
+    def __iter__(self) -> Iterator[_Row]:
+        """Read each row from the ledger."""
+        for offset, size, row in self._places:
+            line = _result_at(self._file, offset, size)
+            if isinstance(row, int):
+                if line.status == Status.INVALID:
+                    yield _invalid(line, self._table(row, line))
+            elif (members := _open(row, line)) is not None:
+                last = _result_at(self._file, row.last_offset, row.last_size)
+                yield _Row(members, _notes(line, row.status, last.error))
+
+    def _fold(self, append: Append) -> None:
         offset = append.offset
         for text in append.lines.split(b"\n")[:-1]:
-            if b'"status":"invalid"' in text and text.startswith(b'{"type":"result"'):
-                invalid.append((offset, len(text)))
+            if text.startswith(b'{"type":"run"'):
+                self._begin_run(text)
+            elif b'"status":"invalid"' in text and text.startswith(b'{"type":"result"'):
+                self._invalid.append((offset, len(text), len(self._readers) - 1))
             offset += len(text) + 1
 
-    file.read(fold)
-    places: list[tuple[int, int, OpenRow | None]] = [(row.offset, row.size, row) for row in plan.rows()]
-    places += [(offset, size, None) for offset, size in invalid]
+    def _begin_run(self, text: bytes) -> None:
+        line = decode_line(text)
+        if isinstance(line, RunLine) and line.verb == "run":
+            self._inputs = line.inputs
+            self.tables = line.tables
+            self.are_all_tables = bool(line.tables) and len(line.tables) == len(line.inputs)
+            readers = {table.input: TableReader(table) for table in line.tables}
+            is_clear = len(set(line.inputs)) == len(line.inputs)  # else a name does not tell whose row it is
+            self._readers.append(readers if is_clear else {})
 
-    def position(place: tuple[int, int, OpenRow | None]) -> tuple[int, int]:
-        line = _result_at(file, *place[:2])
-        return inputs.index(line.input) if line.input in inputs else 0, line.line
+    def _table(self, run: int, line: ResultLine) -> TableReader | None:
+        """Find what an invalid row was a row of, when it was read."""
+        if run < 0:
+            return None
+        name = line.input or (self._inputs[0] if self._inputs else "")
+        return self._readers[run].get(name)
 
-    for offset, size, row in sorted(places, key=position):
-        line = _result_at(file, offset, size)
-        if row is None:
-            if line.status == Status.INVALID:
-                yield _invalid(line)
-        elif (members := _open(row, line)) is not None:
-            last = _result_at(file, row.last_offset, row.last_size)
-            yield members | _notes(line, row.status, last.error)
-
-
-def _inputs(append: Append) -> list[str]:
-    """Find the inputs' names in the first append, which begins with a `run` line."""
-    line = decode_line(append.lines.partition(b"\n")[0])
-    return line.inputs if isinstance(line, RunLine) else []
+    def _position(self, place: tuple[int, int, object]) -> tuple[int, int]:
+        line = _result_at(self._file, *place[:2])
+        return self._inputs.index(line.input) if line.input in self._inputs else 0, line.line
 
 
 def _result_at(file: LedgerFile, offset: int, size: int) -> ResultLine:
@@ -80,7 +126,7 @@ def _result_at(file: LedgerFile, offset: int, size: int) -> ResultLine:
     return line
 
 
-def _open(row: OpenRow, line: ResultLine) -> Members | None:
+def _open(row: OpenRow, line: ResultLine) -> Mapping[str, bytes] | None:
     """Give what is left to change; None when later changes have set all of its fields."""
     change = change_again(row, line, 0)
     if not change.fields:
@@ -89,46 +135,70 @@ def _open(row: OpenRow, line: ResultLine) -> Members | None:
     return {"organizationId": _encode(change.organization), **values}
 
 
-def _invalid(line: ResultLine) -> Members:
+def _invalid(line: ResultLine, table: TableReader | None) -> _Row:
     """Give an invalid record's members where it has any; else the record itself as a note."""
+    notes = _notes(line, Status.INVALID, line.error)
+    is_cut = len(line.raw.encode()) >= MAX_RAW
+    if is_cut or (table is not None and line.error is not None and line.error.code in _UNREADABLE):
+        return _Row(None, notes, line.raw)
+    if table is not None:
+        return _Row(table.members(line.raw), notes, line.raw, table)
     try:
         members = {name: bytes(raw) for name, raw in _members(line.raw.encode()).items()}
-        members = {name: raw for name, raw in members.items() if not name.startswith("_")}
-        return members | _notes(line, Status.INVALID, line.error)
     except (ValueError, RecursionError):
-        return _notes(line, Status.INVALID, line.error) | {"_raw": _encode(line.raw)}
+        return _Row(None, notes, line.raw)
+    return _Row({name: raw for name, raw in members.items() if not name.startswith("_")}, notes, line.raw)
 
 
-def _notes(line: ResultLine, status: Status, error: RowError | None) -> Members:
-    notes: Members = {"_line": _encode(line.line), "_status": _encode(status.value)}
+def _notes(line: ResultLine, status: Status, error: RowError | None) -> dict[str, str | int]:
+    notes: dict[str, str | int] = {"_line": line.line, "_status": status.value}
     if line.input is not None:
-        notes["_input"] = _encode(line.input)
+        notes["_input"] = line.input
     if error is not None:
-        notes |= {"_code": _encode(error.code), "_message": _encode(error.message)}
+        notes |= {"_code": error.code, "_message": error.message}
     return notes
 
 
-def _write_ndjson(rows: Iterable[Members], out: IO[bytes]) -> None:
+def _write_ndjson(rows: Iterable[_Row], out: IO[bytes]) -> None:
     for row in rows:
-        out.write(b"{" + b",".join(_encode(name) + b":" + raw for name, raw in row.items()) + b"}\n")
+        every = {**(row.members or {}), **{name: _encode(note) for name, note in row.notes.items()}}
+        if row.members is None:
+            every["_raw"] = _encode(row.raw)
+        out.write(b"{" + b",".join(_encode(name) + b":" + raw for name, raw in every.items()) + b"}\n")
 
 
-def _write_csv(rows: Iterable[Members], out: IO[bytes]) -> None:
-    """Write a column a field; what is no field of ours, as a misspelt one, stays in the record's raw text."""
-    text = codecs.getwriter("utf-8")(out)
-    header = ("organizationId", "id", *FIELDS, *_NOTES)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
+def _write_csv(rows: _Rows, out: IO[bytes]) -> None:
+    """Write the columns that the input had, if they can say every row; else a column a field."""
+    sheet = sheet_of(rows.tables, _NOTES) if rows.are_all_tables else None
+    if sheet is None or any(not row.is_invalid and _cells(sheet, row) is None for row in rows):
+        sheet = Sheet(("organizationId", "id", *FIELDS), _NOTES, {})
+    delimiter = rows.tables[0].delimiter if rows.are_all_tables else ","
+    if rows.are_all_tables and rows.tables[0].encoding != UTF8:
+        out.write(b"\xef\xbb\xbf")  # so that nobody reads it in the encoding that the input had
+    out.write(_line(sheet.header, delimiter))
     for row in rows:
-        writer.writerow([_cell(name, row.get(name)) for name in header])
+        notes = {name: str(note) for name, note in row.notes.items()}
+        out.write(_line(_cells(sheet, row) or sheet.noted(notes | {"_raw": _raw(row)}), delimiter))
 
 
-def _cell(name: str, raw: bytes | None) -> str:
-    if raw is None:
-        return ""
-    if name in ("organizationId", "id", *_TEXT_FIELDS) or name.startswith("_"):
-        try:
-            return str(msgspec.json.decode(raw))
-        except ValueError:
-            return raw.decode()
-    return raw.decode()
+def _cells(sheet: Sheet, row: _Row) -> list[str] | None:
+    """Write a row; None when these columns cannot say it."""
+    notes = {name: str(note) for name, note in row.notes.items()}
+    cells = None if row.members is None else sheet.row(row.members, notes)
+    if cells is None and row.table is not None and (items := row.table.items(row.raw)) is not None:
+        return sheet.row_as_read(row.table, items, notes)
+    return cells
+
+
+def _raw(row: _Row) -> str:
+    """Give the record itself: as it stood in the input, or as it was sent."""
+    if row.raw or row.members is None:
+        return row.raw
+    return (b"{" + b",".join(_encode(name) + b":" + raw for name, raw in row.members.items()) + b"}").decode()
+
+
+def _line(cells: Sequence[str], delimiter: str) -> bytes:
+    r"""Write a row of CSV; a `\r` alone is quoted as well."""
+    special = ('"', "\r", "\n", delimiter)
+    quoted = ('"' + cell.replace('"', '""') + '"' if any(map(cell.__contains__, special)) else cell for cell in cells)
+    return (delimiter.join(quoted) + "\n").encode()

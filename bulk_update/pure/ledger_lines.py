@@ -19,12 +19,13 @@ is the `lines` of the seal before it.
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from msgspec import Raw
 
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
+from bulk_update.pure.transcoding import UTF8
 
 FORMAT: Final = 1
 """Version of the format, in `run` lines."""
@@ -44,8 +45,23 @@ _json: Final = msgspec.json.Encoder()
 _encode: Final = _json.encode
 
 
+class Table(msgspec.Struct, rename="camel", omit_defaults=True):
+    """How an input that is CSV is laid out, so that its rows can be written as they came.
+
+    `columns`: under which header a field stands, where that is not its own name. `empty`: what an empty cell
+    says. `encoding`: `utf-8-sig` is UTF-8 with a mark at its beginning.
+    """
+
+    input: str
+    delimiter: str
+    header: list[str]
+    columns: dict[str, str] = {}
+    encoding: str = UTF8
+    empty: Literal["omit", "null", "keep"] = "omit"
+
+
 class RunLine(msgspec.Struct, tag_field="type", tag="run", rename="camel", omit_defaults=True):
-    """A run began. `key`: salted fingerprint of the API key. `verb`: run or retry."""
+    """A run began. `key`: salted fingerprint of the API key. `verb`: run or retry. `tables`: of inputs that are CSV."""
 
     format: int
     version: str
@@ -56,6 +72,7 @@ class RunLine(msgspec.Struct, tag_field="type", tag="run", rename="camel", omit_
     salt: str
     key: str
     settings: dict[str, object] = {}
+    tables: list[Table] = []
 
 
 class SendingLine(msgspec.Struct, tag_field="type", tag="sending", rename="camel"):

@@ -7,13 +7,14 @@ compressed; what is left of that without a byte order mark. A worker thread asks
 from bulk_update.edge.source.descriptor import BLOCK
 from bulk_update.edge.source.formats import Format, detect_format, format_of
 from bulk_update.edge.source.naming import explain_empty
-from bulk_update.edge.source.opening import Source, check_inputs, open_source
+from bulk_update.edge.source.opening import Head, Source, check_inputs, open_source
 from bulk_update.edge.source.text import HEAD
 
 __all__ = [
     "BLOCK",
     "HEAD",
     "Format",
+    "Head",
     "Source",
     "check_inputs",
     "detect_format",

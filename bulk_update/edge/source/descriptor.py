@@ -54,6 +54,10 @@ class Descriptor:
                 return block
         return b""
 
+    def begins_with(self, mark: bytes) -> bool:
+        """Tell how a regular file begins, without reading it."""
+        return os.pread(self._descriptor, len(mark), 0) == mark
+
     def close(self) -> None:
         """End a read that waits, and close what was opened."""
         if self._poll is not None:

@@ -4,13 +4,14 @@ import os
 import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
+from typing import NamedTuple
 
 from anyio import to_thread
 
 from bulk_update.edge.source.descriptor import Descriptor, open_descriptor
 from bulk_update.edge.source.formats import format_of
 from bulk_update.edge.source.naming import STANDARD_INPUT, explain_empty, refusal
-from bulk_update.edge.source.text import HEAD, explain_nul, text_blocks
+from bulk_update.edge.source.text import HEAD, UTF8_MARK, explain_nul, text_blocks
 from bulk_update.errors import InputError
 from bulk_update.pure.transcoding import UTF8
 
@@ -44,18 +45,22 @@ class Source:
         return await to_thread.run_sync(next, self._blocks, b"", abandon_on_cancel=is_stream)
 
 
-def check_inputs(names: Sequence[str], encoding: str = UTF8) -> None:
+class Head(NamedTuple):
+    """How an input begins: its text, and whether a mark of UTF-8 stands before that."""
+
+    text: bytes = b""
+    has_mark: bool = False
+
+
+def check_inputs(names: Sequence[str], encoding: str = UTF8) -> list[Head]:
     """Find out, without using any of it up, what cannot be an input. InputError says what is wrong and where.
 
-    Only a regular file is looked into, at its beginning: what is read from a pipe is gone from it.
+    Only a regular file is looked into, at its beginning: what is read from a pipe is gone from it, so its
+    head is empty.
     """
     if names.count(STANDARD_INPUT) > 1:
         raise InputError("- (standard input) is given twice, and can be read once only")
-    for name in names:
-        if name == STANDARD_INPUT:
-            open_descriptor(name).close()
-        else:
-            _check_path(name, encoding)
+    return [_check_input(name, encoding) for name in names]
 
 
 @asynccontextmanager
@@ -66,7 +71,10 @@ async def open_source(name: str, encoding: str = UTF8) -> AsyncIterator[Source]:
         yield Source(name, descriptor, encoding)
 
 
-def _check_path(name: str, encoding: str) -> None:
+def _check_input(name: str, encoding: str) -> Head:
+    if name == STANDARD_INPUT:
+        open_descriptor(name).close()
+        return Head()
     try:
         mode = os.stat(name).st_mode  # noqa: PTH116 - a name is passed on as it was given
     except OSError as error:
@@ -76,8 +84,9 @@ def _check_path(name: str, encoding: str) -> None:
     if not stat.S_ISREG(mode):
         if not os.access(name, os.R_OK):
             raise InputError(f"{name} may not be read")
-        return
+        return Head()
     with closing(open_descriptor(name)) as descriptor:
+        has_mark = descriptor.begins_with(UTF8_MARK)
         head = b""
         for block in text_blocks(name, descriptor, encoding):
             head += block
@@ -87,3 +96,4 @@ def _check_path(name: str, encoding: str) -> None:
         raise InputError(explain_empty(name))
     if 0 in head:
         raise InputError(explain_nul(name, head))
+    return Head(head, has_mark)

@@ -14,7 +14,7 @@ from bulk_update.pure.transcoding import UTF8, Transcoder
 HEAD: Final = 65_536
 """Bytes at the beginning of a file that are looked at before anything is sent."""
 
-_UTF8_MARK: Final = b"\xef\xbb\xbf"
+UTF8_MARK: Final = b"\xef\xbb\xbf"
 _WIDE_MARKS: Final = {  # UTF-32 first: one of its marks begins with one of UTF-16
     b"\xff\xfe\x00\x00": "UTF-32",
     b"\x00\x00\xfe\xff": "UTF-32",
@@ -35,12 +35,12 @@ def text_blocks(name: str, descriptor: Descriptor, encoding: str = UTF8) -> Iter
     blocks = chain([head], blocks)
     if compression is not None:
         blocks = held_back(joined(decompressed(name, blocks, compression)))
-    head = _begin(blocks, (_UTF8_MARK, *_WIDE_MARKS))
+    head = _begin(blocks, (UTF8_MARK, *_WIDE_MARKS))
     _check_mark(name, head, encoding)
     if encoding != UTF8:
         blocks = _transcoded(name, chain([head], blocks), Transcoder(encoding))
-        head = _begin(blocks, (_UTF8_MARK,))
-    head = head.removeprefix(_UTF8_MARK)
+        head = _begin(blocks, (UTF8_MARK,))
+    head = head.removeprefix(UTF8_MARK)
     if format_of(name) is None:
         head = _first_line(head, blocks)
     if head:
@@ -50,7 +50,7 @@ def text_blocks(name: str, descriptor: Descriptor, encoding: str = UTF8) -> Iter
 
 def _check_mark(name: str, head: bytes, encoding: str) -> None:
     """Check that the mark that an input begins with, if any, is not of another encoding."""
-    for mark, found in {**_WIDE_MARKS, _UTF8_MARK: "UTF-8"}.items():
+    for mark, found in {**_WIDE_MARKS, UTF8_MARK: "UTF-8"}.items():
         if head.startswith(mark):
             if encoding.startswith(found.lower()):
                 return

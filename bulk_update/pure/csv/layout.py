@@ -1,5 +1,7 @@
 """What a header makes of a row: the JSON object that a line of NDJSON would have been."""
 
+import csv
+import io
 import re
 from collections.abc import Callable, Sequence
 from itertools import groupby
@@ -9,14 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from bulk_update.pure.csv.columns import Column
+from bulk_update.pure.csv.escapes import EMPTY_TEXT, NULL, Escapes, Item
 from bulk_update.pure.csv.settings import Empty
 from bulk_update.pure.csv.text import STILL_OPEN, UNCLOSED, Refusal, clip, place
 
 _to_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _encode: Final = msgspec.json.Encoder().encode
-
-_NULL: Final = msgspec.Raw(b"null")
-_EMPTY_TEXT: Final = msgspec.Raw(b'""')
 
 
 class Layout:
@@ -32,7 +32,10 @@ class Layout:
         self.header = header
         self.width = len(header)
         self.columns = columns
-        self._fill = _NULL if empty == "null" else _EMPTY_TEXT
+        self.escapes = Escapes(header, columns)
+        self._has_escapes = self.escapes.are_there
+        self._fill = NULL if empty == "null" else EMPTY_TEXT
+        empty = "omit" if self._has_escapes else empty
         self._filled = [column.position for column in columns if _is_filled(column, empty)]
         self._json = [column for column in columns if column.json]
         self._json_positions = [column.position for column in self._json]
@@ -67,8 +70,7 @@ class Layout:
 
     def to_json(self, row: list[Any]) -> bytes:
         """Make a row a JSON object, using the row up. ValueError or RecursionError if a cell is not JSON."""
-        for position in self._filled:
-            row[position] = row[position] or self._fill
+        self.settle(row)
         for position in self._json_positions:
             cell = row[position]
             if cell:
@@ -77,6 +79,21 @@ class Layout:
             values = cells(row)
             row.append(struct(*values) if any(values) else "")
         return _encode(self._record(*self._cells(row)))
+
+    def split(self, raw: str) -> list[Any] | None:
+        """Take the text of one row apart; None when it is not one row with as many cells as the header."""
+        try:
+            rows = list(csv.reader(io.StringIO(raw, ""), delimiter=self.delimiter, strict=True))
+        except csv.Error:
+            return None
+        return rows[0] if len(rows) == 1 and len(rows[0]) == self.width else None
+
+    def settle(self, row: list[Any]) -> None:
+        """Turn cells into what they say. ValueError when their escapes cannot be read."""
+        if self._has_escapes:
+            self.escapes.undo(row)
+        for position in self._filled:
+            row[position] = row[position] or self._fill
 
     def refuse_count(self, row: Sequence[str], first: int, end: int) -> Refusal | None:
         """Say that a row, in lines `first` to before `end`, has more or fewer cells than the header."""
@@ -101,7 +118,9 @@ class Layout:
         return UNCLOSED if len(row) - 1 > self.width else STILL_OPEN
 
     def refuse_json(self, row: list[Any]) -> Refusal:
-        """Say which cell of a row is not JSON: the first that has not become any."""
+        """Say which cell of a row is not JSON: the first that has not become any; or that an escape is none."""
+        if refusal := self.escapes.refuse(row) if self._has_escapes else None:
+            return refusal
         for column in self._json:
             cell = row[column.position]
             if not cell or not isinstance(cell, str):
@@ -118,9 +137,13 @@ class Layout:
         """Return the organization and the id that a row names."""
         organization, identifier = (self._positions.get(name) for name in ("organizationId", "id"))
         return (
-            None if organization is None else row[organization] or None,
-            None if identifier is None else row[identifier] or None,
+            None if organization is None else _text(row[organization]),
+            None if identifier is None else _text(row[identifier]),
         )
+
+
+def _text(item: Item) -> str | None:
+    return item or None if isinstance(item, str) else None
 
 
 def _is_filled(column: Column, empty: Empty) -> bool:

@@ -14,6 +14,7 @@ from typing import Final
 from bulk_update.errors import InputError
 from bulk_update.model import Change, Invalid
 from bulk_update.pure.csv.header import read_header
+from bulk_update.pure.csv.layout import Layout
 from bulk_update.pure.csv.overlong import Overlong
 from bulk_update.pure.csv.rows import ReadRecord, RowReader
 from bulk_update.pure.csv.settings import CsvSettings
@@ -52,6 +53,11 @@ class CsvReader:
         self._tail: list[bytes] = []  # of a line that has not ended
         self._tail_size = 0
         self._overlong: Overlong | None = None
+
+    @property
+    def layout(self) -> Layout | None:
+        """What the header says, once it has been read."""
+        return self._rows.layout if self._rows is not None else None
 
     def feed(self, block: bytes) -> list[Change | Invalid]:
         """Read the records that end within `block`; the rest waits for the next one."""

@@ -22,7 +22,7 @@ class RowReader:
     """Read records from whole lines, each by a header's layout."""
 
     def __init__(self, layout: Layout, read_record: ReadRecord, input: int) -> None:
-        self._layout = layout
+        self.layout = layout
         self._read_record = read_record
         self._input = input
 
@@ -56,7 +56,7 @@ class RowReader:
 
         Return the line that follows them, and, where it is not `stop`, why no record can be read there.
         """
-        delimiter, width, suspect = self._layout.delimiter, self._layout.width, text.suspect
+        delimiter, width, suspect = self.layout.delimiter, self.layout.width, text.suspect
         # One line more: outside quotes it is a record of one cell; inside them it ends the cell and adds one.
         lines = chain(text.lines[at:stop], [f'"{delimiter}x"'])
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -67,7 +67,7 @@ class RowReader:
                 if len(row) == width and not suspect and end <= stop:
                     outcomes.append(self._read_row(row, text, begin, end))
                 elif end > stop:
-                    return begin, self._layout.refuse_open(row)
+                    return begin, self.layout.refuse_open(row)
                 elif refusal := self._read_odd_row(row, text, (begin, end), outcomes):
                     return begin, refusal
                 begin = end
@@ -77,9 +77,9 @@ class RowReader:
 
     def _read_row(self, row: list[Any], text: Text, begin: int, end: int) -> Change | Invalid:
         try:
-            record = self._layout.to_json(row)
+            record = self.layout.to_json(row)
         except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
-            return self._invalid(text, begin, end, self._layout.refuse_json(row), self._layout.names(row))
+            return self._invalid(text, begin, end, self.layout.refuse_json(row), self.layout.names(row))
         if end - begin > 1:  # a line end in it is white space between the parts of a JSON cell
             record = record.translate(_LINE_ENDS_TO_SPACES)
         outcome = self._read_record(record, text.first + begin, self._input)
@@ -92,14 +92,14 @@ class RowReader:
         self, row: list[str], text: Text, lines: tuple[int, int], outcomes: list[Change | Invalid]
     ) -> Refusal | None:
         """Read a row that may be none; return why when its lines are to be read one by one."""
-        overrun = text.refuse_size(*lines) or self._layout.refuse_overrun(row, text.line_ends)
+        overrun = text.refuse_size(*lines) or self.layout.refuse_overrun(row, text.line_ends)
         if overrun is not None:
             return overrun
         refusal = text.refuse_bytes(*lines)
-        if refusal is None and _is_blank(row, self._layout.width):
+        if refusal is None and _is_blank(row, self.layout.width):
             return None
         first, end = text.first + lines[0], text.first + lines[1]
-        refusal = refusal or self._layout.refuse_count(row, first, end)
+        refusal = refusal or self.layout.refuse_count(row, first, end)
         if refusal is not None:
             outcomes.append(self._invalid(text, *lines, refusal))
         else:
