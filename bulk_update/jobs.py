@@ -36,7 +36,7 @@ from bulk_update.pure.ledger_lines import (
     decode_line,
 )
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
-from bulk_update.pure.names import readable
+from bulk_update.pure.names import file_name, is_url, readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.settled import SettledRows
@@ -172,7 +172,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
     if job.source is None and first is None:
         raise LedgerError(f"{job.ledger} holds no run, so there is nothing to retry; run the main command first")
     if isinstance(job.source, Inputs):
-        inputs = [readable(Path(name).name) for name in job.source.names]
+        inputs = [readable(file_name(name)) for name in job.source.names]
     elif isinstance(job.source, Changes):
         inputs = [job.source.name]
     else:
@@ -245,7 +245,7 @@ def _with_origins(settings: Mapping[str, object], origins: Mapping[str, str]) ->
 
 def _check_is_apart(ledger: Path, names: Sequence[str]) -> None:
     for name in names:
-        if name != "-" and ledger.exists() and Path(name).exists() and ledger.samefile(name):
+        if name != "-" and not is_url(name) and ledger.exists() and Path(name).exists() and ledger.samefile(name):
             raise LedgerError(f"{ledger} is an input and the ledger at once; name another with --ledger")
 
 

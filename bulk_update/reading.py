@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Literal
 
 from bulk_update.edge.rows import BlockReader, InputRows
 from bulk_update.edge.source import (
     HEAD,
+    Format,
     Head,
     check_inputs,
     detect_format,
@@ -20,9 +19,9 @@ from bulk_update.errors import InputError, SettingsError
 from bulk_update.pure.activity import ActivityReader, invalid_record
 from bulk_update.pure.csv.reader import CsvReader
 from bulk_update.pure.csv.rows import ReadRecord
-from bulk_update.pure.csv.settings import CsvSettings, Empty
+from bulk_update.pure.csv.settings import Empty, TableSettings
 from bulk_update.pure.ledger_lines import Table
-from bulk_update.pure.names import readable
+from bulk_update.pure.names import file_name, public_name, readable
 from bulk_update.pure.ndjson import NdjsonReader
 from bulk_update.pure.transcoding import UTF8, find_encoding, unknown_encoding
 
@@ -31,7 +30,7 @@ _MAX_RECORD = 16_777_216
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Files to read, or `-` for standard input.
+    """Files to read: paths, URLs, or `-` for standard input.
 
     `format`: None to tell it by name and content. `columns`: CSV, under which header a field stands.
     `organization`: for rows that name none. `encoding`: as Python calls it, such as `cp1252`. `empty`: what an
@@ -39,7 +38,7 @@ class Inputs:
     """
 
     names: Sequence[str]
-    format: Literal["ndjson", "csv"] | None = None
+    format: Format | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     organization: str | None = None
     encoding: str = UTF8
@@ -53,13 +52,18 @@ class Inputs:
             raise SettingsError(unknown_encoding(self.encoding))
         return codec
 
+    @property
+    def settings(self) -> TableSettings:
+        """How its tables are read."""
+        return TableSettings(self.columns, self.empty, self.codec)
+
 
 def look_into(inputs: Inputs) -> list[Table]:
     """Check that the inputs can be read; tell how those are laid out that are CSV, as far as that can be seen.
 
     InputError when one cannot be read.
     """
-    heads = check_inputs(inputs.names, inputs.codec)
+    heads = check_inputs(inputs.names, inputs.settings, inputs.format)
     tables = (_table(inputs, index, head) for index, head in enumerate(heads) if head.text)
     return [table for table in tables if table is not None]
 
@@ -69,7 +73,7 @@ def input_rows(inputs: Inputs, max_body: int) -> InputRows:
 
     `max_body`: bytes of a request body; a row that does not fit in one alone is invalid.
     """
-    opens = partial(open_source, encoding=inputs.codec)
+    opens = partial(open_source, how=inputs.settings, form=inputs.format)
     return InputRows(inputs.names, opens, partial(_choose_reader, inputs, max_body))
 
 
@@ -81,18 +85,19 @@ def _choose_reader(inputs: Inputs, max_body: int, name: str | None, head: bytes,
     form = inputs.format or name or _detect(inputs, head, index)
     if form == "csv":
         return _csv_reader(inputs, index, reader.read)
-    return NdjsonReader(reader.read, index, max(_MAX_RECORD, 2 * max_body), inputs.codec)
+    encoding = UTF8 if form == "parquet" else inputs.codec
+    return NdjsonReader(reader.read, index, max(_MAX_RECORD, 2 * max_body), encoding)
 
 
 def _csv_reader(inputs: Inputs, index: int, read_record: ReadRecord) -> CsvReader:
-    settings = CsvSettings(inputs.columns, inputs.empty, inputs.codec)
-    return CsvReader(read_record, settings=settings, input=index, name=inputs.names[index])
+    name = public_name(inputs.names[index])
+    return CsvReader(read_record, settings=inputs.settings, input=index, name=name)
 
 
 def _table(inputs: Inputs, index: int, head: Head) -> Table | None:
     """Tell how an input is laid out by how it begins; None when it is no CSV, or its header goes on further."""
     name = inputs.names[index]
-    if (inputs.format or format_of(name) or _detect(inputs, head.text, index)) != "csv":
+    if (inputs.format or format_of(public_name(name)) or _detect(inputs, head.text, index)) != "csv":
         return None
     reader = _csv_reader(inputs, index, lambda record, line, source: invalid_record(record, line, source, "", ""))
     reader.feed(head.text[:HEAD])
@@ -101,11 +106,11 @@ def _table(inputs: Inputs, index: int, head: Head) -> Table | None:
         return None
     encoding = "utf-8-sig" if head.has_mark else inputs.codec
     columns = dict(inputs.columns)
-    return Table(readable(Path(name).name), layout.delimiter, list(layout.header), columns, encoding, inputs.empty)
+    return Table(readable(file_name(name)), layout.delimiter, list(layout.header), columns, encoding, inputs.empty)
 
 
 def _detect(inputs: Inputs, head: bytes, index: int) -> str:
     try:
         return detect_format(head, inputs.columns.values())
     except InputError as error:
-        raise InputError(f"{inputs.names[index]}: {error}") from None
+        raise InputError(f"{public_name(inputs.names[index])}: {error}") from None

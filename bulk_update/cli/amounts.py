@@ -2,8 +2,9 @@
 
 import argparse
 from collections.abc import Callable
-from typing import Final, Literal, TypeVar, cast
+from typing import Final, TypeVar, cast
 
+from bulk_update.edge.source import Format
 from bulk_update.errors import UsageError
 from bulk_update.pure.activity import KEYS
 from bulk_update.pure.group import Limits
@@ -25,7 +26,7 @@ def read_inputs(options: argparse.Namespace) -> Inputs:
     columns = dict(_column(word) for word in options.column)
     if options.organization_id == "":
         raise UsageError("--organization-id: found nothing, expected an id")
-    form = cast(Literal["ndjson", "csv"] | None, options.format)
+    form = cast(Format | None, options.format)
     encoding = find_encoding(options.encoding)
     if encoding is None:
         raise UsageError(f"--encoding: {unknown_encoding(options.encoding)}")

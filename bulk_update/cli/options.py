@@ -125,19 +125,24 @@ def _adder(group: "argparse._ArgumentGroup", *, given: bool) -> Callable[..., ob
 
 
 def _add_input(parser: _Parser) -> None:
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="a path, or - for standard input; .gz and .zst too")
+    parser.add_argument(
+        "inputs", metavar="INPUT", nargs="+", help="a path or URL, or - for standard input; .gz and .zst too"
+    )
     parser.add_argument("--organization-id", metavar="ID", help="for rows that name none")
-    parser.add_argument("--format", choices=("ndjson", "csv"), help="[by file name, then by content]")
+    parser.add_argument("--format", choices=("ndjson", "csv", "parquet"), help="[by file name, then by content]")
     parser.add_argument(
         "--column",
         metavar="FIELD=HEADER",
         action="append",
         default=[],
-        help="CSV: where a field stands under another header (repeatable)",
+        help="CSV, Parquet: where a field stands under another header (repeatable)",
     )
     parser.add_argument("--encoding", metavar="NAME", default="utf-8", help="of the text, such as cp1252 [utf-8]")
     parser.add_argument(
-        "--empty", choices=("omit", "null", "keep"), default="omit", help="CSV: what an empty cell says [omit]"
+        "--empty",
+        choices=("omit", "null", "keep"),
+        default="omit",
+        help="CSV: what an empty cell says; Parquet: what a null says [omit]",
     )
 
 

@@ -17,6 +17,7 @@ from bulk_update.errors import SettingsError, UsageError
 from bulk_update.jobs import Api, Job, Rehearsal
 from bulk_update.model import Credentials
 from bulk_update.pipeline import Plan
+from bulk_update.pure.names import file_name, is_url
 from bulk_update.pure.quantities import parse_duration, parse_rate, parse_whole
 
 DEFAULT_URL: Final = "https://api.velt.dev"
@@ -79,6 +80,8 @@ def ledger_path(options: argparse.Namespace) -> Path:
     first: str = options.inputs[0]
     if "-" in options.inputs:
         raise UsageError("--ledger: found none, expected a path: with standard input the ledger has no name of its own")
+    if is_url(first):
+        first = file_name(first)  # in the current folder
     return Path(f"{first}.sandbox.ledger.ndjson" if options.sandbox else f"{first}.ledger.ndjson")
 
 

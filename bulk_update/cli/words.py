@@ -7,6 +7,7 @@ from bulk_update.cli.streams import LONGEST, safe
 from bulk_update.errors import LedgerGone, TooManyFailures
 from bulk_update.pure.commands import command, main_job, target
 from bulk_update.pure.ledger_lines import RETRY
+from bulk_update.pure.names import is_url, public_name
 from bulk_update.pure.plural import counted
 from bulk_update.pure.tally import Summary
 
@@ -46,7 +47,7 @@ def next_command(ended: "Ended", words: Sequence[str]) -> str | None:
 
     `words`: those of this run. What names a place to be told of the run, `--ping-url`, is left out: it is a secret.
     """
-    summary, words = ended.summary, _without(words, "--ping-url")
+    summary, words = ended.summary, [_without_secrets(word) for word in _without(words, "--ping-url")]
     if isinstance(ended.reason, TooManyFailures):
         return command(["failures", summary.ledger])
     if isinstance(ended.reason, LedgerGone) and not ended.reason.is_back:
@@ -107,6 +108,12 @@ def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
     if len(groups) > SHOWN:
         lines.append(f"  and {counted(len(groups) - SHOWN, 'more reason')}")
     return lines
+
+
+def _without_secrets(word: str) -> str:
+    """Leave out of a URL what may be a secret; that there was more is shown."""
+    shown = public_name(word)
+    return shown if shown == word or not is_url(word) else f"{shown}?..."
 
 
 def _target_words(words: Sequence[str]) -> list[str]:

@@ -6,11 +6,14 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from bulk_update.pure.activity import KEYS
 from tests.cli.process import Ended, run
 from tests.runs import ndjson, read_ledger
+from tests.servers.files import serve_files
 from tests.servers.misbehaving import MisbehavingServer, open_misbehaving
 from tests.servers.replies import ok, verdicts
 
@@ -165,7 +168,7 @@ async def test_a_file_of_failures_is_not_read_in_the_encoding_that_the_input_had
 
 async def test_failures_of_an_input_without_a_known_header_have_a_column_a_field(tmp_path: Path) -> None:
     ledger, mended = tmp_path / "l.ndjson", tmp_path / "mended.csv"
-    rows = [
+    rows: list[dict[str, object]] = [
         {"organizationId": "o", "id": "a", "actionIcon": "=1", "changes": {"s": {"to": 2**70}}},
         {"organizationId": "o", "id": "b", "actionIcon": "x\0y"},
         {"organizationId": "o", "id": "c", "actionIcon": 5},
@@ -218,3 +221,76 @@ async def test_failures_of_rows_of_csv_are_records_in_ndjson(tmp_path: Path) -> 
     assert [row.get("id") for row in read] == ["=a1", "b\u00e9", "'=c", None, None, None]
     assert read[3]["changes"] == {"status": {"from": "=x", "to": 2}}
     assert [row.get("_raw") for row in read[3:]] == [None, "e;MIG-5;+x;not JSON;y", "f;MIG-6;+x;1"]
+
+
+# --------------------------------------------------------------------------------------------- remote, Parquet
+
+
+async def test_a_signed_url_is_read_and_its_secret_is_nowhere(tmp_path: Path) -> None:
+    data = ndjson([{"organizationId": "o", "id": f"a{n}", "actionIcon": "x"} for n in range(3)]).encode()
+    with serve_files({"/exports/changes.ndjson": data}) as files:
+        url = files.url.replace("//", "//user:pa55word@") + "/exports/changes.ndjson?X-Signature=s3cr3t"
+        async with open_misbehaving([verdicts({"a1": False})]) as server:
+            words = (url, "--api-url", server.url, "--rate", "none")
+            first = await run(*words, "--limit", "1", cwd=tmp_path)
+            second = await run(*words, cwd=tmp_path)
+            other = await run(url.replace("s3cr3t", "s3cr3t-anew"), *words[1:], cwd=tmp_path)
+    assert (first.code, second.code, other.code) == (0, 1, 1)
+    assert len(server.requests) == 2
+    ledger = tmp_path / "changes.ndjson.ledger.ndjson"
+    assert read_ledger(ledger).lines[0]["inputs"] == ["changes.ndjson"]
+    assert "ledger: changes.ndjson.ledger.ndjson" in first.err
+    assert f"next: bulk-update '{files.url}/exports/changes.ndjson?...' --api-url" in first.err
+    for text in (ledger.read_text(), first.err, second.err, other.err):
+        assert "s3cr3t" not in text
+        assert "pa55word" not in text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["changes.ndjson.ledger.ndjson"]
+
+
+async def test_a_remote_table_is_given_back_with_its_columns(tmp_path: Path) -> None:
+    data = b"\xef\xbb\xbforganizationId;activity;actionIcon\no;a;x\n"
+    with serve_files({"/t.csv": data}) as files:
+        async with open_misbehaving([verdicts({}, rest=False)]) as server:
+            ended = await send(server, f"{files.url}/t.csv?s3cr3t", "--column", "id=activity", cwd=tmp_path)
+    assert ended.code == 1
+    cells = await failures(tmp_path / "t.csv.ledger.ndjson", tmp_path / "mended.csv", "--format", "csv")
+    assert [row[:3] for row in cells] == [["organizationId", "activity", "actionIcon"], ["o", "a", "x"]]
+    assert (tmp_path / "mended.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows"])
+async def test_parquet_arrives_as_ndjson_would_have(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    rows = [
+        {"org": "o", "id": "a", "changes": {"s": {"from": None, "to": "x"}}, "entityData": 2**62, "_note": b"n"},
+        {"org": "o", "id": "b", "changes": None, "entityData": 1, "_note": b"n"},
+        {"org": "o", "id": None, "changes": None, "entityData": 1, "_note": b"n"},
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows), path)
+    words = (path, "--column", "organizationId=org")
+    async with open_misbehaving([verdicts({"b": False}), ok()]) as server:
+        assert (await send(server, *words)).code == 1
+        assert (await send(server, *words)).code == 1
+        assert bodies(server) == [
+            {
+                "organizationId": "o",
+                "activities": [
+                    {"id": "a", "changes": {"s": {"to": "x"}}, "entityData": 2**62},
+                    {"id": "b", "entityData": 1},
+                ],
+            }
+        ]
+        assert (await send(server, "retry", ledger_of(path))).code == 1
+    ledger = read_ledger(ledger_of(path))
+    assert ledger.statuses == {"updated": 2, "invalid": 1}
+    assert ledger.status(3) == "invalid"
+    assert ledger.error(3)["message"] == "id: found nothing, expected a non-empty string"
+
+
+async def test_parquet_is_not_read_from_standard_input(tmp_path: Path) -> None:
+    data = io.BytesIO()
+    parquet.write_table(pa.table({"id": ["a"]}), data)
+    for words in ((), ("--format", "parquet")):
+        ended = await run("check", "-", *words, stdin=data.getvalue(), env={})
+        assert ended.code == 2
+        assert "is read from its end; give it as a file" in ended.err

@@ -14,6 +14,7 @@ from anyio import to_thread
 
 from bulk_update.edge.source import BLOCK, HEAD, check_inputs, detect_format, format_of, open_source
 from bulk_update.errors import InputError
+from bulk_update.pure.csv.settings import TableSettings
 
 ROWS = b"".join(b'{"organizationId":"org-1","id":"a-%d","actionIcon":"pen"}\n' % number for number in range(20))
 ROOT = Path(__file__).parents[2]
@@ -64,7 +65,7 @@ def standard_input() -> Iterator[int]:
 
 
 async def blocks_of(name: str, encoding: str = "utf-8") -> list[bytes]:
-    async with open_source(name, encoding) as source:
+    async with open_source(name, TableSettings(encoding=encoding)) as source:
         blocks = []
         while block := await source.read():
             blocks.append(block)
@@ -313,7 +314,7 @@ def test_a_wide_encoding_without_a_mark_is_refused(
     name = write("rows.csv", "id,actionIcon\r\n".encode(encoding))
     with pytest.raises(InputError, match=f"is {order}; --encoding {encoding} reads it"):
         check_inputs([name])
-    check_inputs([name], encoding)
+    check_inputs([name], TableSettings(encoding=encoding))
 
 
 @pytest.mark.parametrize(("ending", "compress"), [("", bytes), (".gz", gz), (".zst", zst)])
@@ -323,7 +324,7 @@ async def test_another_encoding_is_made_utf8_block_by_block(
 ) -> None:
     text = "id;actionIcon\r\n" + "".join(f"caf\u00e9-{number};\u20ac\r\n" for number in range(40_000))
     name = write(f"rows.csv{ending}", compress(text.encode(encoding)))
-    check_inputs([name], encoding)
+    check_inputs([name], TableSettings(encoding=encoding))
     blocks = await blocks_of(name, encoding)
     assert b"".join(blocks) == text.encode()
     assert len(blocks) > 1
@@ -332,16 +333,16 @@ async def test_another_encoding_is_made_utf8_block_by_block(
 async def test_an_encoding_is_refused_that_the_mark_contradicts(write: Callable[[str, bytes], str]) -> None:
     name = write("rows.csv", b"\xef\xbb\xbfid\n")
     with pytest.raises(InputError, match="begins with the mark of UTF-8; read it without --encoding cp1252"):
-        check_inputs([name], "cp1252")
+        check_inputs([name], TableSettings(encoding="cp1252"))
     name = write("rows.csv", "\ufeffid\n".encode("utf-16-le"))
     with pytest.raises(InputError, match="is UTF-16; --encoding utf-16 reads it"):
-        check_inputs([name], "cp1252")
+        check_inputs([name], TableSettings(encoding="cp1252"))
 
 
 async def test_an_input_cut_within_a_character_is_refused_with_its_name(write: Callable[[str, bytes], str]) -> None:
     name = write("rows.csv", "\ufeffid\n".encode("utf-16-le")[:-1])
     with pytest.raises(InputError, match=rf"^{name}: found bytes that are not utf-16: 0a \(truncated data\)$"):
-        check_inputs([name], "utf-16")
+        check_inputs([name], TableSettings(encoding="utf-16"))
 
 
 @pytest.mark.parametrize("at", [0, 1, 100, HEAD - 1])

@@ -15,7 +15,7 @@ from bulk_update.pure.activity import KEYS, ActivityReader
 from bulk_update.pure.csv.columns import MAX_LEVELS, TEXT
 from bulk_update.pure.csv.header import begins_with_header
 from bulk_update.pure.csv.reader import CsvReader
-from bulk_update.pure.csv.settings import EMPTY, CsvSettings, Empty
+from bulk_update.pure.csv.settings import EMPTY, Empty, TableSettings
 from bulk_update.pure.transcoding import Transcoder
 
 Quoting = Literal[0, 1, 2, 3]
@@ -42,7 +42,7 @@ def read(
 ) -> list[Change | Invalid]:
     """Read a CSV, given in blocks that are cut at these offsets, with the program's own reader of records."""
     data = data.encode() if isinstance(data, str) else data
-    reader = CsvReader(ActivityReader("org-default").read, settings=CsvSettings(columns or {}), max_record=max_record)
+    reader = CsvReader(ActivityReader("org-default").read, settings=TableSettings(columns or {}), max_record=max_record)
     return feed(reader, data, cuts)
 
 
@@ -57,7 +57,7 @@ def feed(reader: CsvReader, data: bytes, cuts: Iterable[int] = ()) -> list[Chang
 def records(data: str, columns: Mapping[str, str] | None = None) -> list[Any]:
     """Return the JSON objects that the rows of a CSV become."""
     recorder = Recorder()
-    feed(CsvReader(recorder, settings=CsvSettings(columns or {})), data.encode())
+    feed(CsvReader(recorder, settings=TableSettings(columns or {})), data.encode())
     return [json.loads(record) for _, record in recorder.records]
 
 
@@ -158,19 +158,19 @@ EMPTY_CELLS = (
 )
 def test_an_empty_cell_says_what_was_asked_for(empty: Empty, said: dict[str, Any]) -> None:
     recorder = Recorder()
-    feed(CsvReader(recorder, settings=CsvSettings(empty=empty)), EMPTY_CELLS.encode())
+    feed(CsvReader(recorder, settings=TableSettings(empty=empty)), EMPTY_CELLS.encode())
     assert [json.loads(record) for _, record in recorder.records] == [{"organizationId": "o", "id": "a", **said}]
 
 
 @pytest.mark.parametrize("empty", ["omit", "null", "keep"])
 def test_an_empty_cell_names_no_activity(empty: Empty) -> None:
-    reader = CsvReader(ActivityReader().read, settings=CsvSettings(empty=empty))
+    reader = CsvReader(ActivityReader().read, settings=TableSettings(empty=empty))
     first, second = feed(reader, b"organizationId,id,actionIcon\n,a,pen\no,,pen\n")
     assert isinstance(first, Invalid)
     assert first.message == ("organizationId: found nothing, expected a non-empty string (or give --organization-id)")
     assert isinstance(second, Invalid)
     assert second.message == "id: found nothing, expected a non-empty string"
-    reader = CsvReader(ActivityReader("org-default").read, settings=CsvSettings(empty=empty))
+    reader = CsvReader(ActivityReader("org-default").read, settings=TableSettings(empty=empty))
     (change,) = feed(reader, b"organizationId,id,actionIcon\n,a,pen\n")
     assert isinstance(change, Change)
     assert change.organization == "org-default"
@@ -179,7 +179,7 @@ def test_an_empty_cell_names_no_activity(empty: Empty) -> None:
 def test_what_an_empty_cell_says_makes_another_change() -> None:
     checks = set()
     for empty in EMPTY:
-        settings = CsvSettings(empty=empty)
+        settings = TableSettings(empty=empty)
         (change,) = feed(CsvReader(ActivityReader("o").read, settings=settings), b"id,entityData,changes.x.to\na,1,\n")
         assert isinstance(change, Change)
         checks.add(change.check)
@@ -567,7 +567,7 @@ def test_bytes_that_are_not_utf_8_cost_their_own_record_only() -> None:
 
 
 def test_bytes_that_are_not_of_the_encoding_are_told_by_its_name() -> None:
-    reader = CsvReader(Recorder(), settings=CsvSettings(encoding="cp1252"))
+    reader = CsvReader(Recorder(), settings=TableSettings(encoding="cp1252"))
     outcomes = feed(reader, Transcoder("cp1252").feed(b"id,actionIcon\na,caf\xe9\nb,\xe9\x81\nc,x\n"))
     assert kinds(outcomes) == [(2, ""), (3, "undecodable"), (4, "")]
     assert isinstance(outcomes[1], Invalid)

@@ -15,7 +15,7 @@ from bulk_update.model import Change, Invalid
 from bulk_update.pure.activity import FIELDS, ActivityReader
 from bulk_update.pure.csv.escapes import ESCAPED, NULLS
 from bulk_update.pure.csv.reader import CsvReader
-from bulk_update.pure.csv.settings import EMPTY, CsvSettings, Empty
+from bulk_update.pure.csv.settings import EMPTY, Empty, TableSettings
 from bulk_update.pure.csv.sheet import Sheet, TableReader, sheet_of
 from bulk_update.pure.ledger_lines import Table
 
@@ -44,7 +44,7 @@ def written(rows: Sequence[Sequence[str]], delimiter: str = ",") -> bytes:
 
 
 def read(data: bytes, columns: dict[str, str], empty: Empty = "omit") -> list[Change | Invalid]:
-    reader = CsvReader(ActivityReader().read, settings=CsvSettings(columns, empty))
+    reader = CsvReader(ActivityReader().read, settings=TableSettings(columns, empty))
     return reader.feed(data) + reader.finish()
 
 

@@ -6,7 +6,7 @@ import select
 import stat
 import threading
 from contextlib import suppress
-from typing import Final
+from typing import IO, Final
 
 from bulk_update.edge.source.naming import STANDARD_INPUT, refusal
 
@@ -54,9 +54,16 @@ class Descriptor:
                 return block
         return b""
 
+    @property
+    def file(self) -> IO[bytes]:
+        """A file object of a regular file, to read and seek in; closing it closes nothing here."""
+        return open(self._descriptor, "rb", closefd=False)
+
     def begins_with(self, mark: bytes) -> bool:
-        """Tell how a regular file begins, without reading it."""
-        return os.pread(self._descriptor, len(mark), 0) == mark
+        """Tell how a regular file begins, without reading it; not so if that cannot be read."""
+        with suppress(OSError):
+            return os.pread(self._descriptor, len(mark), 0) == mark
+        return False
 
     def close(self) -> None:
         """End a read that waits, and close what was opened."""

@@ -7,9 +7,16 @@ from typing import Final, Literal
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.header import begins_with_header
 
-Format = Literal["ndjson", "csv"]
+Format = Literal["ndjson", "csv", "parquet"]
 
-_FORMATS: Final[dict[str, Format]] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".tsv": "csv"}
+_FORMATS: Final[dict[str, Format]] = {
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd"}
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 
@@ -28,6 +35,8 @@ def detect_format(head: bytes, headers: Collection[str] = ()) -> Format:
     `head`: its first line at least. `headers`: those that stand for a field, though they are no field's name.
     """
     text = head.removeprefix(_UTF8_MARK).lstrip()
+    if text.startswith(b"PAR1"):
+        raise InputError("found Parquet in a stream, which is read from its end; give it as a file")
     if text.startswith(b"{"):
         return "ndjson"
     if begins_with_header(text, headers):

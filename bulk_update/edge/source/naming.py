@@ -3,13 +3,14 @@
 from typing import Final
 
 from bulk_update.errors import InputError
+from bulk_update.pure.names import public_name
 
 STANDARD_INPUT: Final = "-"
 
 
 def called(name: str) -> str:
     """Name an input for a person."""
-    return "standard input" if name == STANDARD_INPUT else name
+    return "standard input" if name == STANDARD_INPUT else public_name(name)
 
 
 def refusal(name: str, what: str, error: OSError) -> InputError:

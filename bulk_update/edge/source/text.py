@@ -2,11 +2,9 @@
 
 from collections.abc import Collection, Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 from bulk_update.edge.source.compression import MAGIC, decompressed, find_compression, held_back, joined
-from bulk_update.edge.source.descriptor import Descriptor
-from bulk_update.edge.source.formats import format_of
 from bulk_update.edge.source.naming import called, refusal
 from bulk_update.errors import InputError
 from bulk_update.pure.transcoding import UTF8, Transcoder
@@ -24,12 +22,20 @@ _WIDE_MARKS: Final = {  # UTF-32 first: one of its marks begins with one of UTF-
 _PYTHON_NAMES: Final = {"UTF-16LE": "utf-16-le", "UTF-16BE": "utf-16-be"}
 
 
-def text_blocks(name: str, descriptor: Descriptor, encoding: str = UTF8) -> Iterator[bytes]:
+class Readable(Protocol):
+    """What gives blocks of bytes."""
+
+    def read(self) -> bytes:
+        """Return the next block; empty at the end."""
+
+
+def text_blocks(name: str, file: Readable, encoding: str, *, is_told: bool) -> Iterator[bytes]:
     """Yield blocks of UTF-8, decompressed and without byte order mark. None of them is empty.
 
-    `encoding`: of the input. Bytes of a record that do not decode are left in it as they are.
+    `encoding`: of the input. Bytes of a record that do not decode are left in it as they are. `is_told`: what
+    format it is; where it is not, the first block holds a whole line.
     """
-    blocks = _raw_blocks(name, descriptor)
+    blocks = _raw_blocks(name, file)
     head = _begin(blocks, MAGIC)
     compression = find_compression(name, head)
     blocks = chain([head], blocks)
@@ -41,7 +47,7 @@ def text_blocks(name: str, descriptor: Descriptor, encoding: str = UTF8) -> Iter
         blocks = _transcoded(name, chain([head], blocks), Transcoder(encoding))
         head = _begin(blocks, (UTF8_MARK,))
     head = head.removeprefix(UTF8_MARK)
-    if format_of(name) is None:
+    if not is_told:
         head = _first_line(head, blocks)
     if head:
         yield head
@@ -70,9 +76,9 @@ def _transcoded(name: str, blocks: Iterator[bytes], transcoder: Transcoder) -> I
         raise InputError(f"{called(name)}: {error}") from None
 
 
-def _raw_blocks(name: str, descriptor: Descriptor) -> Iterator[bytes]:
+def _raw_blocks(name: str, file: Readable) -> Iterator[bytes]:
     try:
-        while block := descriptor.read():
+        while block := file.read():
             yield block
     except OSError as error:
         raise refusal(name, "cannot be read", error) from None

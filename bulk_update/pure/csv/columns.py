@@ -15,18 +15,30 @@ TEXT: Final = frozenset({"organizationId", "id", "displayMessageTemplate", "acti
 MAX_LEVELS: Final = 100
 """Names in one dotted header, at most."""
 
+MARK: Final = ":json"
+"""How the name of a column ends whose cells hold JSON, where that would not be so."""
+
 KNOWN: Final = ", ".join(KEYS)
 _ALSO_CALLED: Final = {"activityid": "id", "orgid": "organizationId"}
 _NOT_IN_KEYS: Final = re.compile(r'["\\\x00-\x1f]')
 
 
 class Column(NamedTuple):
-    """One column that is read. `position`: from 0. `path`: the names from the record down to the value."""
+    """One column that is read. `position`: from 0. `path`: the names from the record down to the value.
+
+    `json`: its cells hold JSON. `is_marked`: the name says so.
+    """
 
     path: tuple[str, ...]
     json: bool
     position: int
     header: str
+    is_marked: bool = False
+
+    @property
+    def names_activity(self) -> bool:
+        """Tell whether it says which activity is meant."""
+        return self.path in (("id",), ("organizationId",))
 
     def __str__(self) -> str:
         return f'column {self.position + 1} "{self.header}"'
@@ -34,10 +46,10 @@ class Column(NamedTuple):
 
 def parse_name(name: str) -> tuple[tuple[str, ...], bool] | None:
     """Read a column's name: the path to its value, and whether its cells hold JSON; None if unknown."""
-    path = tuple(name.removesuffix(":json").split("."))
+    path = tuple(name.removesuffix(MARK).split("."))
     if path[0] not in KEYS or not all(path) or len(path) > MAX_LEVELS or _NOT_IN_KEYS.search(name):
         return None
-    whole, json = len(path) == 1, name.endswith(":json")
+    whole, json = len(path) == 1, name.endswith(MARK)
     if path[0] in TEXT:
         return (path, False) if whole and not json else None
     return path, whole or json
@@ -50,10 +62,11 @@ def find_columns(header: Sequence[str], columns: Mapping[str, str], where: str) 
     for position, cell in enumerate(header):
         if cell not in names and cell.startswith("_"):
             continue
-        parsed = parse_name(names.get(cell, cell))
+        name = names.get(cell, cell)
+        parsed = parse_name(name)
         if parsed is None:
             raise InputError(f"{where}: {_unknown(cell, position)}")
-        found.append(Column(*parsed, position, cell))
+        found.append(Column(*parsed, position, cell, name.endswith(MARK)))
     found.sort(key=lambda column: (KEYS.index(column.path[0]), column.path))
     for one, other in pairwise(found):
         if one.path == other.path:

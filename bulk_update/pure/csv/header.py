@@ -8,7 +8,7 @@ from typing import Final
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.columns import KNOWN, find_columns, parse_name
 from bulk_update.pure.csv.layout import Layout
-from bulk_update.pure.csv.settings import CsvSettings
+from bulk_update.pure.csv.settings import TableSettings
 from bulk_update.pure.csv.text import Text, clip
 
 DELIMITERS: Final = ",;\t|"
@@ -22,7 +22,7 @@ def begins_with_header(head: bytes, headers: Collection[str] = ()) -> bool:
     return _delimiter(line, headers) is not None
 
 
-def read_header(text: Text, settings: CsvSettings, room: int, where: str) -> tuple[int, Layout | None]:
+def read_header(text: Text, settings: TableSettings, room: int, where: str) -> tuple[int, Layout | None]:
     """Read the header, the first line that is not blank; return the line that follows it.
 
     There is no layout yet when the lines are blank, or when those that follow, at most `room` bytes, are of

@@ -75,6 +75,10 @@ class Layout:
             cell = row[position]
             if cell:
                 row[position] = _to_raw(cell)
+        return self.assemble(row)
+
+    def assemble(self, row: list[Any]) -> bytes:
+        """Make values a JSON object, using the row up; "" leaves a value out."""
         for struct, cells in self._nested:
             values = cells(row)
             row.append(struct(*values) if any(values) else "")
@@ -148,6 +152,6 @@ def _text(item: Item) -> str | None:
 
 def _is_filled(column: Column, empty: Empty) -> bool:
     """Tell whether an empty cell of a column says something. No cell names an activity by being empty."""
-    if empty == "omit" or column.path in (("id",), ("organizationId",)):
+    if empty == "omit" or column.names_activity:
         return False
     return empty == "null" or not column.json

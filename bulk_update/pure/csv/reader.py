@@ -17,7 +17,7 @@ from bulk_update.pure.csv.header import read_header
 from bulk_update.pure.csv.layout import Layout
 from bulk_update.pure.csv.overlong import Overlong
 from bulk_update.pure.csv.rows import ReadRecord, RowReader
-from bulk_update.pure.csv.settings import CsvSettings
+from bulk_update.pure.csv.settings import TableSettings
 from bulk_update.pure.csv.text import Bounds, Text, line_ends_of
 
 _NO_FIELD_LIMIT: Final = 2**31 - 1
@@ -36,7 +36,7 @@ class CsvReader:
         read_record: ReadRecord,
         *,
         input: int = 0,
-        settings: CsvSettings = CsvSettings(),
+        settings: TableSettings = TableSettings(),
         max_record: int = 16_777_216,
         name: str = "",
     ) -> None:

@@ -1,4 +1,4 @@
-"""What a CSV's header does not tell of it."""
+"""What the header of a table does not tell of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ EMPTY: Final[tuple[Empty, ...]] = ("omit", "null", "keep")
 
 
 @dataclass(frozen=True, slots=True)
-class CsvSettings:
-    """How to read a CSV.
+class TableSettings:
+    """How to read a table: CSV, and Parquet but for the encoding.
 
     `columns`: under which header a field stands, where that is not its own name. `empty`: what an empty cell
     says: to leave the field out, null, or the empty string; a cell of JSON is never an empty string, and an
