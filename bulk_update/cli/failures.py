@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -11,9 +12,10 @@ from msgspec import Raw
 
 from bulk_update.cli.streams import data_stream
 from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
+from bulk_update.errors import InputError
 from bulk_update.model import RowError, Status
 from bulk_update.pure.activity import FIELDS, MAX_RAW
-from bulk_update.pure.csv.sheet import Sheet, TableReader, sheet_of
+from bulk_update.pure.csv.sheet import Sheet, TableReader, encode_row, sheet_of
 from bulk_update.pure.ledger_lines import Append, ResultLine, RunLine, Table, decode_line
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.transcoding import UTF8
@@ -101,12 +103,11 @@ class _Rows:
     def _begin_run(self, text: bytes) -> None:
         line = decode_line(text)
         if isinstance(line, RunLine) and line.verb == "run":
+            is_same = bool(self._readers) and line.tables == self.tables
+            self._readers.append(self._readers[-1] if is_same else _readers(line))
             self._inputs = line.inputs
             self.tables = line.tables
             self.are_all_tables = bool(line.tables) and len(line.tables) == len(line.inputs)
-            readers = {table.input: TableReader(table) for table in line.tables}
-            is_clear = len(set(line.inputs)) == len(line.inputs)  # else a name does not tell whose row it is
-            self._readers.append(readers if is_clear else {})
 
     def _table(self, run: int, line: ResultLine) -> TableReader | None:
         """Find what an invalid row was a row of, when it was read."""
@@ -118,6 +119,15 @@ class _Rows:
     def _position(self, place: tuple[int, int, object]) -> tuple[int, int]:
         line = _result_at(self._file, *place[:2])
         return self._inputs.index(line.input) if line.input in self._inputs else 0, line.line
+
+
+def _readers(line: RunLine) -> dict[str, TableReader]:
+    """Make what reads the rows of each table again; of none where a name does not tell whose row it is."""
+    if len(set(line.inputs)) < len(line.inputs):
+        return {}
+    with suppress(InputError):
+        return {table.input: TableReader(table) for table in line.tables}
+    return {}
 
 
 def _result_at(file: LedgerFile, offset: int, size: int) -> ResultLine:
@@ -175,10 +185,10 @@ def _write_csv(rows: _Rows, out: IO[bytes]) -> None:
     delimiter = rows.tables[0].delimiter if rows.are_all_tables else ","
     if rows.are_all_tables and rows.tables[0].encoding != UTF8:
         out.write(b"\xef\xbb\xbf")  # so that nobody reads it in the encoding that the input had
-    out.write(_line(sheet.header, delimiter))
+    out.write(encode_row(sheet.header, delimiter))
     for row in rows:
         notes = {name: str(note) for name, note in row.notes.items()}
-        out.write(_line(_cells(sheet, row) or sheet.noted(notes | {"_raw": _raw(row)}), delimiter))
+        out.write(encode_row(_cells(sheet, row) or sheet.noted(notes | {"_raw": _raw(row)}), delimiter))
 
 
 def _cells(sheet: Sheet, row: _Row) -> list[str] | None:
@@ -195,10 +205,3 @@ def _raw(row: _Row) -> str:
     if row.raw or row.members is None:
         return row.raw
     return (b"{" + b",".join(_encode(name) + b":" + raw for name, raw in row.members.items()) + b"}").decode()
-
-
-def _line(cells: Sequence[str], delimiter: str) -> bytes:
-    r"""Write a row of CSV; a `\r` alone is quoted as well."""
-    special = ('"', "\r", "\n", delimiter)
-    quoted = ('"' + cell.replace('"', '""') + '"' if any(map(cell.__contains__, special)) else cell for cell in cells)
-    return (delimiter.join(quoted) + "\n").encode()

@@ -135,7 +135,7 @@ def _checking_text(read_record: ReadRecord, encoding: str) -> ReadRecord:
         except UnicodeDecodeError as error:
             found = f"found byte 0x{record[error.start]:02x}"
             if encoding == UTF8:
-                message = f"{found} at byte {error.start + 1} of the line, expected UTF-8"
+                message = f"{found} at byte {error.start + 1} of the line, expected UTF-8 (--encoding reads others)"
                 return invalid_record(record, line, source, "not_utf8", message)
             column = len(record[: error.start].decode()) + 1
             message = f"{found} at column {column}, expected {encoding}"

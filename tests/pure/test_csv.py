@@ -563,7 +563,7 @@ def test_bytes_that_are_not_utf_8_cost_their_own_record_only() -> None:
     assert kinds(outcomes) == [(2, "a"), (3, "not_utf8"), (5, "c")]
     assert isinstance(outcomes[1], Invalid)
     assert (outcomes[1].raw, outcomes[1].check) == (row, zlib.crc32(row))
-    assert outcomes[1].message == "found byte 0xe9 in line 4, column 3, expected UTF-8"
+    assert outcomes[1].message == "found byte 0xe9 in line 4, column 3, expected UTF-8 (--encoding reads others)"
 
 
 def test_bytes_that_are_not_of_the_encoding_are_told_by_its_name() -> None:

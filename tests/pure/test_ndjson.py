@@ -58,7 +58,8 @@ def read_line_by_line(data: bytes, max_record: int) -> Rows:
             try:
                 record.decode()
             except UnicodeDecodeError as error:
-                found = f"found byte 0x{record[error.start]:02x} at byte {error.start + 1} of the line, expected UTF-8"
+                found = f"found byte 0x{record[error.start]:02x} at byte {error.start + 1} of the line, "
+                found += "expected UTF-8 (--encoding reads others)"
                 rows.append(Invalid(line, 2, zlib.crc32(record), None, None, "not_utf8", found, record))
             else:
                 rows.append(reader.read(record, line, 2))
@@ -161,7 +162,9 @@ def test_a_bad_record_spares_the_others(bad: bytes) -> None:
 def test_a_record_that_is_not_utf_8_is_told_where(record: bytes, found: str) -> None:
     (row,) = read(b"\n" + record)
     check = zlib.crc32(record)
-    assert row == Invalid(2, 2, check, None, None, "not_utf8", f"{found}, expected UTF-8", record)
+    assert row == Invalid(
+        2, 2, check, None, None, "not_utf8", f"{found}, expected UTF-8 (--encoding reads others)", record
+    )
 
 
 def test_two_records_on_a_line_are_one_invalid_row() -> None:

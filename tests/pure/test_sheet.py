@@ -1,7 +1,5 @@
 """What is written of rows is read as the very same, and no cell of it is a formula."""
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +14,7 @@ from bulk_update.pure.activity import FIELDS, ActivityReader
 from bulk_update.pure.csv.escapes import ESCAPED, NULLS
 from bulk_update.pure.csv.reader import CsvReader
 from bulk_update.pure.csv.settings import EMPTY, Empty, TableSettings
-from bulk_update.pure.csv.sheet import Sheet, TableReader, sheet_of
+from bulk_update.pure.csv.sheet import Sheet, TableReader, encode_row, sheet_of
 from bulk_update.pure.ledger_lines import Table
 
 NOTES = ("_line", "_message")
@@ -38,9 +36,7 @@ def table(header: Sequence[str], delimiter: str = ",", empty: Empty = "omit") ->
 
 
 def written(rows: Sequence[Sequence[str]], delimiter: str = ",") -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
-    return text.getvalue().encode()
+    return b"".join(encode_row(row, delimiter) for row in rows)
 
 
 def read(data: bytes, columns: dict[str, str], empty: Empty = "omit") -> list[Change | Invalid]:

@@ -115,6 +115,13 @@ def sheet_of(tables: Sequence[Table], notes: Sequence[str]) -> Sheet | None:
         return None
 
 
+def encode_row(cells: Sequence[str], delimiter: str) -> bytes:
+    r"""Write a row of CSV, its line end included; a `\r` alone is quoted as well."""
+    special = ('"', "\r", "\n", delimiter)
+    quoted = ('"' + cell.replace('"', '""') + '"' if any(map(cell.__contains__, special)) else cell for cell in cells)
+    return (delimiter.join(quoted) + "\n").encode()
+
+
 def _positions(layout: Layout) -> dict[tuple[tuple[str, ...], bool], int]:
     """List where each value stands, by its path and whether its cells are JSON."""
     return {(column.path, column.json): column.position for column in layout.columns}

@@ -101,7 +101,7 @@ class Text:
                 byte = ord(found[0]) - 0xDC00
                 found_there = f"found byte 0x{byte:02x} in {where}"
                 if self._encoding == UTF8:
-                    return Refusal("not_utf8", f"{found_there}, expected UTF-8")
+                    return Refusal("not_utf8", f"{found_there}, expected UTF-8 (--encoding reads others)")
                 return Refusal("undecodable", f"{found_there}, expected {self._encoding}")
         return None
 
