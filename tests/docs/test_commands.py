@@ -19,7 +19,14 @@ README = ROOT / "README.md"
 SHELL = [fence for document in DOCUMENTS for fence in fences(document, "sh")]
 CONSOLES = [fence for document in DOCUMENTS for fence in fences(document, "console")]
 SAMPLES = sorted((ROOT / "docs" / "samples").iterdir())
-WALKS = ["README.md", "docs/migration.md", "docs/ledger.md", "docs/troubleshooting.md", "docs/settings.md"]
+WALKS = [
+    "README.md",
+    "docs/inputs.md",
+    "docs/migration.md",
+    "docs/ledger.md",
+    "docs/troubleshooting.md",
+    "docs/settings.md",
+]
 TOOLS = ["jq", "duckdb"]
 SECRETS = {"VELT_API_KEY": "a-key", "VELT_AUTH_TOKEN": "a-token"}
 
