@@ -1,5 +1,6 @@
 """Parquet: each row is the line of NDJSON that it would have been."""
 
+import cProfile
 import datetime as dt
 import json
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from pyarrow import parquet
 
 from bulk_update.edge.source import BLOCK, check_inputs, open_source
+from bulk_update.edge.source.parquet import ParquetRows
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.settings import Empty, TableSettings
 
@@ -223,6 +225,16 @@ async def test_memory_does_not_grow_with_texts_that_rows_share(write: Write) -> 
             assert pa.total_allocated_bytes() - before < 20_000_000
     assert tracemalloc.get_traced_memory()[1] < 20_000_000
     tracemalloc.stop()
+
+
+def test_texts_that_batches_share_are_not_written_for_each(write: Write) -> None:
+    rows = 20_000
+    name = write({"id": [f"a{n}" for n in range(rows)], "entityData": range(rows)})
+    written = cProfile.Profile()
+    with written, Path(name).open("rb") as file:
+        assert sum(block.count(b"\n") for block in ParquetRows(name, file, TableSettings()).blocks()) == rows
+    calls = sum(entry.callcount for entry in written.getstats() if "encode" in str(entry.code))
+    assert calls < 4 * rows
 
 
 def test_without_the_library_the_extra_is_named(write: Write) -> None:

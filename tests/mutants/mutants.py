@@ -343,4 +343,37 @@ MUTANTS: Final = (
         [Edit("bulk_update.edge.ping", "{reason or type(error).__name__}", "{error}")],
         test="tests/edge/test_ping.py",
     ),
+    Mutant(
+        "an apostrophe that stays in a cell",
+        [
+            Edit(
+                "bulk_update.pure.csv.escapes",
+                "            cell = row[column.position].removeprefix(_APOSTROPHE)\n",
+                "            cell = row[column.position]\n",
+            )
+        ],
+        test="tests/pure/test_sheet.py",
+    ),
+    Mutant(
+        "a failed row given back as less than it was",
+        [
+            Edit(
+                "bulk_update.pure.csv.sheet",
+                "if _says(self._layout, cells, members) else None",
+                "",
+            )
+        ],
+        test="tests/pure/test_sheet.py",
+    ),
+    Mutant(
+        "the secret of a signed URL shown",
+        [
+            Edit(
+                "bulk_update.pure.names",
+                '    place = re.split(r"[?#]", rest, maxsplit=1)[0]\n',
+                "    place = rest\n",
+            )
+        ],
+        test="tests/edge/test_remote.py",
+    ),
 )

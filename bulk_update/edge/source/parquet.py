@@ -174,8 +174,11 @@ class _Texts:
         """Write the values of an array. `marked`: its texts are JSON."""
         kind = array.type
         if self._types.is_dictionary(kind):
-            values = self.of(array.dictionary, marked=marked)
-            return [None if index is None else values[index] for index in array.indices.to_pylist()]
+            indices = array.indices.to_pylist()
+            used = sorted({index for index in indices if index is not None})  # many batches share a dictionary
+            values = self.of(array.dictionary.take(self._arrow.array(used, self._arrow.int64())), marked=marked)
+            texts: dict[int | None, Text] = dict(zip(used, values, strict=True))
+            return [texts.get(index) for index in indices]
         if isinstance(kind, self._arrow.BaseExtensionType):
             if kind.extension_name == _UUID:
                 return [

@@ -70,7 +70,8 @@ class Layout:
 
     def to_json(self, row: list[Any]) -> bytes:
         """Make a row a JSON object, using the row up. ValueError or RecursionError if a cell is not JSON."""
-        self.settle(row)
+        if self._has_escapes or self._filled:
+            self.settle(row)
         for position in self._json_positions:
             cell = row[position]
             if cell:
