@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_update.pure.activity import KEYS
-from bulk_update.pure.names import nearest, readable
+from bulk_update.pure.names import file_name, is_url, nearest, public_name, readable
 
 OPTIONS = ["--batch-size", "--batch-bytes", "--rate", "--organization-rate"]
 
@@ -77,3 +77,23 @@ def test_any_word_is_near_a_known_name_or_none(word: str) -> None:
 def test_a_file_name_is_always_text(name: str, text: str) -> None:
     assert readable(name) == text
     readable(name).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "public", "last"),
+    [
+        ("https://user:pass@host:8443/a/b.csv?sig=1#x", "https://host:8443/a/b.csv", "b.csv"),
+        ("HTTPS://host/b.csv#x?y", "https://host/b.csv", "b.csv"),
+        ("s3://bucket/folder/b.csv.gz", "s3://bucket/folder/b.csv.gz", "b.csv.gz"),
+        ("https://host?sig=1", "https://host", "host"),
+        ("https://host/export/?sig=1", "https://host/export/", "export"),
+        ("https://u@v:p@host/a@b", "https://host/a@b", "a@b"),
+        ("folder/b?c#d.csv", "folder/b?c#d.csv", "b?c#d.csv"),
+        ("C:/x.csv", "C:/x.csv", "x.csv"),
+        ("-", "-", "-"),
+    ],
+)
+def test_a_url_is_named_without_what_may_be_a_secret(name: str, public: str, last: str) -> None:
+    assert public_name(name) == public
+    assert file_name(name) == last
+    assert is_url(name) == ("://" in name)

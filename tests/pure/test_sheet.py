@@ -214,3 +214,21 @@ def test_only_the_listed_apostrophes_are_taken_away_and_once() -> None:
         ("a", "'x"),
         ("a", "'"),
     ]
+
+
+def test_what_was_escaped_once_is_read_and_escaped_again() -> None:
+    first = sheet_of([table(["org", "id", "changes.s.from"])], NOTES)
+    assert first is not None
+    members = {"organizationId": b'"=o"', "id": b'"\'a"', "changes": b'{"s":{"from":null}}'}
+    cells = first.row(members, {"_line": "2"})
+    assert cells is not None
+    again = table(first.header, ";", "keep")
+    raw = encode_row(cells, ";").decode()
+    reader, second = TableReader(again), sheet_of([again], NOTES)
+    assert second is not None
+    assert second.header == first.header
+    assert reader.members(raw) == members
+    assert second.row(members, {"_line": "2"}) == cells
+    items = reader.items(raw)
+    assert items is not None
+    assert second.row_as_read(reader, items, {"_line": "2"}) == cells
