@@ -114,8 +114,9 @@ MUTANTS: Final = (
             ),
             Edit(
                 _SENDER,
-                "                await means.pace.leave(organization)\n",
-                "                await (means.pace.leave(organization) if not exchange.attempts else asyncio.sleep(0))\n",
+                "            await self._means.pace.leave(exchange.batch.organization)\n",
+                "            await (asyncio.sleep(0) if exchange.attempts"
+                " else self._means.pace.leave(exchange.batch.organization))\n",
             ),
         ],
     ),
