@@ -23,7 +23,8 @@ class Mutant:
     test: str = ""
 
 
-_SENDER: Final = "bulk_update.edge.sender"
+_SENDER: Final = "bulk_update.edge.sender.sending"
+_MINUTES: Final = "bulk_update.edge.sender.minutes"
 _LEDGER: Final = "bulk_update.edge.ledger"
 _LINES: Final = "bulk_update.pure.ledger_lines"
 _WIRE: Final = "bulk_update.pure.wire"
@@ -35,9 +36,9 @@ MUTANTS: Final = (
         [
             Edit(
                 _SENDER,
-                "                await self._announce(exchange)\n",
-                "                await self._announce(exchange)\n"
-                "                await means.recorder.record(means.results.updated(organization, exchange.batch.changes))\n",
+                "                await self._minutes.announce(exchange)\n",
+                "                await self._minutes.announce(exchange)\n"
+                "                await means.recorder.record(means.results.updated(exchange.batch.organization, exchange.batch.changes))\n",
             )
         ],
     ),
@@ -57,7 +58,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "no record before sending",
-        [Edit(_SENDER, "                await self._announce(exchange)\n", "                pass\n")],
+        [Edit(_SENDER, "                await self._minutes.announce(exchange)\n", "                pass\n")],
     ),
     Mutant(
         "no checksum",
@@ -259,7 +260,7 @@ MUTANTS: Final = (
         "a clean refusal after an attempt without an answer",
         [
             Edit(
-                _SENDER,
+                _MINUTES,
                 "        if is_doubtful or change.doubt or (self.doubtful and _key(change) in self.doubtful):\n",
                 "        if False:\n",
             )
