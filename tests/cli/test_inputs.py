@@ -56,7 +56,7 @@ async def test_another_encoding_arrives_as_it_was_meant(tmp_path: Path, name: st
         assert bodies(server) == [{"organizationId": "o", "activities": [{"id": "caf\u00e9", "actionIcon": "\u00fc"}]}]
         assert (await send(server, path, "--encoding", option)).code == 0
         assert len(server.requests) == 1
-    assert read_ledger(ledger_of(path)).lines[0]["settings"]["encoding"] == encoding
+    assert read_ledger(ledger_of(path)).lines[0]["settings"]["encoding"]["value"] == encoding
 
 
 async def test_a_row_that_does_not_decode_is_invalid_and_the_others_are_sent(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_what_empty_cells_say_is_a_change_of_its_own_and_is_recorded(tmp_p
             {"status": {"to": None}},
             {"status": {"to": ""}},
         ]
-    runs = [line["settings"]["empty"] for line in read_ledger(ledger_of(path)).lines if line["type"] == "run"]
+    runs = [line["settings"]["empty"]["value"] for line in read_ledger(ledger_of(path)).lines if line["type"] == "run"]
     assert runs == ["omit", "null", "keep", "omit", "null", "keep"]
 
 

@@ -80,7 +80,7 @@ def test_exec_leads_the_command_to_the_sandbox_whatever_the_environment_says(
         monkeypatch.setenv(name, str(tmp_path / "key"))
     command = ["--", sys.executable, "-m", "bulk_update", str(tmp_path / "changes.ndjson"), "--give-up-after", "1s"]
     ran = sandbox("exec", "--seed", seed, *command)
-    assert (ran.returncode, "sandbox: 1 updates made, 0 failed" in ran.stderr) == (0, True), ran.stderr
+    assert (ran.returncode, "sandbox: 1 update made, 0 failed" in ran.stderr) == (0, True), ran.stderr
 
 
 def test_exec_of_what_cannot_be_run(seed: str) -> None:
