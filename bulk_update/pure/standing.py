@@ -293,7 +293,8 @@ def as_event(standing: Standing) -> dict[str, object]:
         **{status.value: snapshot.counts.get(status, 0) for status in Status},
         "unsent": snapshot.unsent,
         "waiting": snapshot.waiting,
-        "in_flight": standing.in_flight,
+        "in_flight": snapshot.flying,
+        "rows_in_flight": standing.in_flight,
         "skipped": snapshot.skipped,
         "attempts": snapshot.attempts,
         "retries": snapshot.retries,
@@ -377,8 +378,8 @@ def _request_parts(standing: Standing) -> list[Part]:
         parts.append(Part(counted(snapshot.retries, "retry", "retries"), rank=8))
     if snapshot.pushbacks:
         parts.append(Part(f"pushed back {counted(snapshot.pushbacks, 'time')}", rank=9, tone=Tone.TROUBLE))
-    if standing.in_flight:
-        parts.append(Part(f"{standing.in_flight:,} in flight", rank=10, tone=Tone.ASIDE))
+    if snapshot.flying:
+        parts.append(Part(f"{snapshot.flying:,} in flight", rank=10, tone=Tone.ASIDE))
     return parts
 
 

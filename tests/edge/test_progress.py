@@ -41,6 +41,7 @@ MIDWAY = Snapshot(
     bytes_read=1_740_300,
     bytes_total=2_000_000,
     is_read_whole=False,
+    flying=16,
 )
 TERMINAL = ProgressSettings(is_terminal=True, environ={"TERM": "xterm", "COLUMNS": "80"})
 PLAIN = ProgressSettings()
@@ -137,8 +138,8 @@ assert "rich" not in sys.modules
     [
         (40, "12,400 updated · 3 failed · 62 %"),
         (60, "━━━━━╾─── 12,400 updated · 3 failed · 2 retries · 62 %"),
-        (80, "━━━━━━━━───── 12,400 updated · 3 failed · 2 retries · 1,600 in flight · 62 %"),
-        (200, "━" * 20 + "─" * 13 + " 12,400 updated · 3 failed · 2 retries · 1,600 in flight · 62 %"),
+        (80, "━━━━━━━━───── 12,400 updated · 3 failed · 2 retries · 16 in flight · 62 %"),
+        (200, "━" * 20 + "─" * 13 + " 12,400 updated · 3 failed · 2 retries · 16 in flight · 62 %"),
     ],
 )
 def test_the_bar_and_as_many_words_as_fit(columns: int, line: str) -> None:
@@ -263,7 +264,7 @@ def test_without_an_end_in_sight_there_is_no_bar() -> None:
     stream = io.StringIO()
     open_on(stream, TERMINAL).tick(replace(MIDWAY, bytes_read=None, bytes_total=None), 0.0)
     (line,) = screen(stream.getvalue())
-    assert line == "12,400 updated · 3 failed · 2 retries · 1,600 in flight · 25 s so far"
+    assert line == "12,400 updated · 3 failed · 2 retries · 16 in flight · 25 s so far"
 
 
 # ------------------------------------------------------------------------------------- in plain lines
@@ -274,7 +275,7 @@ def test_plain_lines_come_now_and_then() -> None:
     progress = open_on(stream, PLAIN)
     for tick in range(301):
         progress.tick(replace(MIDWAY, seconds=25 + tick / 5), 100 + tick / 5)
-    line = "12,400 updated · 3 failed · 0.0 of 5.0 requests/s · 2 retries · 1,600 in flight · 62 %\n"
+    line = "12,400 updated · 3 failed · 0.0 of 5.0 requests/s · 2 retries · 16 in flight · 62 %\n"
     # The first tells what earlier runs had done already.
     assert stream.getvalue().splitlines(keepends=True)[1:] == [line]
     assert stream.getvalue().count("\n") == 2
@@ -334,7 +335,7 @@ def test_json_is_one_object_a_line() -> None:
         "message": r"WARNING: two\nlines \u202e",
     }
     assert (event["event"], event["time"]) == ("progress", "time 2")
-    assert (event["updated"], event["share"], event["in_flight"]) == (12_400, 0.62, 1_600)
+    assert (event["updated"], event["share"], event["in_flight"], event["rows_in_flight"]) == (12_400, 0.62, 16, 1_600)
 
 
 # ------------------------------------------------------------------------- on a stream that fails

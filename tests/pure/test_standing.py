@@ -352,9 +352,9 @@ def test_in_an_outage_the_next_try_is_announced() -> None:
 def test_what_is_amiss_is_named() -> None:
     counts = dict.fromkeys(Status, 1) | {Status.UPDATED: 0}
     standing = standing_of(run_at(5, counts=counts, retries=1, skipped=1_234), share=0.5)
-    assert say(replace(standing, in_flight=1_600)) == (
+    assert say(replace(standing, snapshot=replace(standing.snapshot, flying=16))) == (
         "0 updated · 1,234 done before · 1 failed · 1 invalid · 1 unknown · 1 superseded · 1 retry · "
-        "1,600 in flight · 50 %"
+        "16 in flight · 50 %"
     )
 
 
@@ -545,7 +545,7 @@ def test_any_message_is_printable_and_short(message: str, longest: int) -> None:
 
 
 def test_an_event_has_stable_names() -> None:
-    assert as_event(replace(MIDWAY, in_flight=600)) == {
+    assert as_event(replace(MIDWAY, snapshot=replace(MIDWAY.snapshot, flying=6), in_flight=600)) == {
         "rows": 0,
         "settled": 12_403,
         "updated": 12_400,
@@ -555,7 +555,8 @@ def test_an_event_has_stable_names() -> None:
         "superseded": 0,
         "unsent": 0,
         "waiting": 0,
-        "in_flight": 600,
+        "in_flight": 6,
+        "rows_in_flight": 600,
         "skipped": 0,
         "attempts": 0,
         "retries": 2,
