@@ -123,6 +123,11 @@ class HttpTransport:
                 connection.release()  # into the pool, if it is fit for it
             except _Soiled:
                 continue
+            except BaseException:
+                # Else what is left of the body would go out yet, after the attempt has been given up.
+                if connection.transport is not None:
+                    connection.transport.abort()
+                raise
             finally:
                 connection.close()
             return outcome

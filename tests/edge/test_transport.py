@@ -346,6 +346,32 @@ async def test_an_answer_that_the_loop_has_not_read_yet_is_no_answer_to_the_next
         assert (len(heads), len(open_writers)) == (2, 2)
 
 
+async def test_of_an_attempt_that_is_given_up_nothing_more_goes_out() -> None:
+    """It would come after the next attempt, or after a later change."""
+    arrived, go = 0, asyncio.Event()
+    body_size = 30_000_000  # more than the sockets hold
+
+    async def read_late(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal arrived
+        await go.wait()
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(1_000_000):
+                arrived += len(piece)
+        writer.close()
+        ended.set()
+
+    ended = asyncio.Event()
+    async with await asyncio.start_server(read_late, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with open_transport(Target(url, CREDENTIALS), 0.2) as transport:
+            outcome = await transport.post(b"x" * body_size, at_once)
+            assert isinstance(outcome, Fault)
+            assert outcome.trouble is Trouble.TIMEOUT
+            go.set()
+            await asyncio.wait_for(ended.wait(), 10)
+    assert arrived < body_size
+
+
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_connection_that_the_server_has_closed_is_not_used_again(announced: bool) -> None:
     async with serving([Closing(announced=announced)]) as (server, transport):
