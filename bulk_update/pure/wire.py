@@ -81,7 +81,7 @@ def encode_request(batch: Batch) -> bytes:
     """Build the body of `POST /v2/activities/update` (DOC); activities stand in it as they are."""
     activities = b",".join([change.activity for change in batch.changes])
     organization = _json.encode(batch.organization)
-    return b'{"data":{"organizationId":' + organization + b',"activities":[' + activities + b"]}}"
+    return b'{"data":{"organizationId":%b,"activities":[%b]}}' % (organization, activities)
 
 
 def judge(answer: Answer, batch: Batch) -> Judgement:
