@@ -105,7 +105,12 @@ class Run:
         # Few batches need to be ready, since each sender has one besides; but all of very few may have to wait.
         self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=plan.persistence.concurrency)
         self._books = Books(
-            stage.state.tally, self._outbox.release, self._stop.request, plan.max_failures, stage.observer
+            stage.state.tally,
+            self._outbox.release,
+            self._stop.request,
+            plan.max_failures,
+            stage.observer,
+            stage.begin.inputs,
         )
         self._results = ResultWriter(stage.begin.inputs)
         self._health = Health()

@@ -1,7 +1,7 @@
 """The words that the main job and `check` share: what is read, and how much at once. Quick to import, for `check`."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar, cast
 
 from bulk_update.edge.source import Format
@@ -23,7 +23,7 @@ _LEAST_BODY: Final = 1_000
 
 def read_inputs(options: argparse.Namespace) -> Inputs:
     """Make the inputs of the words that name them."""
-    columns = dict(_column(word) for word in options.column)
+    columns = _columns(options.column)
     if options.organization_id == "":
         raise UsageError("--organization-id: found nothing, expected an id")
     form = cast(Format | None, options.format)
@@ -56,6 +56,17 @@ def option(name: str, parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from None
+
+
+def _columns(words: Sequence[str]) -> dict[str, str]:
+    columns: dict[str, str] = {}
+    for field, header in map(_column, words):
+        if field in columns:
+            raise UsageError(
+                f"--column: found {field} twice, as {columns[field]!r} and as {header!r}; expected one header"
+            )
+        columns[field] = header
+    return columns
 
 
 def _column(word: str) -> tuple[str, str]:

@@ -20,9 +20,10 @@ from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.activity import ENVELOPE
 from bulk_update.pure.batching import Batcher
 from bulk_update.pure.group import Limits
+from bulk_update.pure.names import file_name, readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.plural import counted
-from bulk_update.pure.tally import Tally
+from bulk_update.pure.tally import Failing, Tally
 from bulk_update.reading import Inputs, input_rows, look_into
 
 _organization: Final = attrgetter("organization")
@@ -68,7 +69,7 @@ async def _find(inputs: Inputs, limits: Limits, rate: Rate | None) -> Findings:
                 changes = [row for row in block if type(row) is Change]
                 findings.rows += len(block)
                 if len(changes) < len(block):
-                    _explain(block, tally)
+                    _explain(block, tally, inputs.names)
                 organizations.update(map(_organization, changes))
                 batcher.add(changes)
                 _drain(batcher, findings)
@@ -85,10 +86,12 @@ async def _find(inputs: Inputs, limits: Limits, rate: Rate | None) -> Findings:
     return findings
 
 
-def _explain(block: Sequence[Change | Invalid], tally: Tally) -> None:
+def _explain(block: Sequence[Change | Invalid], tally: Tally, names: Sequence[str]) -> None:
     for row in block:
         if type(row) is Invalid:
-            tally.explain(Status.INVALID, RowError(row.code, row.message), row.line, row.id or "")
+            name = readable(file_name(names[row.input])) if len(names) > 1 else None
+            failing = Failing(row.line, row.id or "", row.organization, name)
+            tally.explain(Status.INVALID, RowError(row.code, row.message), failing)
 
 
 def _drain(batcher: Batcher, findings: Findings) -> None:

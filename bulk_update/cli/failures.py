@@ -10,7 +10,7 @@ from typing import IO, Final
 import msgspec
 from msgspec import Raw
 
-from bulk_update.cli.streams import data_stream
+from bulk_update.cli.streams import LONGEST, data_stream, safe
 from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
 from bulk_update.errors import InputError
 from bulk_update.model import RowError, Status
@@ -187,13 +187,17 @@ def _write_csv(rows: _Rows, out: IO[bytes]) -> None:
         out.write(b"\xef\xbb\xbf")  # so that nobody reads it in the encoding that the input had
     out.write(encode_row(sheet.header, delimiter))
     for row in rows:
-        notes = {name: str(note) for name, note in row.notes.items()}
-        out.write(encode_row(_cells(sheet, row) or sheet.noted(notes | {"_raw": _raw(row)}), delimiter))
+        out.write(encode_row(_cells(sheet, row) or sheet.noted(_cells_of_notes(row) | {"_raw": _raw(row)}), delimiter))
+
+
+def _cells_of_notes(row: _Row) -> dict[str, str]:
+    """Write the notes as cells: what a server says may hold anything, and must not make the file unreadable."""
+    return {name: safe(str(note), LONGEST) for name, note in row.notes.items()}
 
 
 def _cells(sheet: Sheet, row: _Row) -> list[str] | None:
     """Write a row; None when these columns cannot say it."""
-    notes = {name: str(note) for name, note in row.notes.items()}
+    notes = _cells_of_notes(row)
     cells = None if row.members is None else sheet.row(row.members, notes)
     if cells is None and row.table is not None and (items := row.table.items(row.raw)) is not None:
         return sheet.row_as_read(row.table, items, notes)

@@ -1,6 +1,7 @@
 """Words become options, with the value of each and where it came from."""
 
 import argparse
+import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, NoReturn
@@ -30,6 +31,8 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = _NOWHERE) -> argpar
         give(f"bulk-update {VERSION}")
         return None
     verb, rest = (words[0], words[1:]) if words[0] in PARSERS else ("run", words)
+    if words[0] not in PARSERS:
+        _refuse_misspelt_verb(words[0])
     parser = PARSERS[verb]()
     options = _read(parser, rest, has_settings=verb in SETTING_VERBS)
     if options is None:
@@ -41,6 +44,13 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = _NOWHERE) -> argpar
     options.verb = verb
     options.words = list(words)
     return options
+
+
+def _refuse_misspelt_verb(word: str) -> None:
+    """Name the verb that was most likely meant, where there is no input of this name."""
+    meant = None if "." in word or word.startswith("-") or os.path.lexists(word) else nearest(word, PARSERS)
+    if meant is not None:
+        raise UsageError(f"found {word}, which is neither a file nor a verb; did you mean the verb {meant}?")
 
 
 def _read(parser: argparse.ArgumentParser, words: Sequence[str], *, has_settings: bool) -> argparse.Namespace | None:

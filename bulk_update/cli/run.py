@@ -1,6 +1,7 @@
 """The main job and `retry`: carry out, show, and tell how it ended."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -121,6 +122,8 @@ def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
         except OutputLost as lost:  # the exit code speaks for the ledger
             say(f"bulk-update: {lost}")
     if not options.quiet:
-        say(describe_summary(ended, again))
+        is_event = options.log_format == "json"
+        event = {"event": "summary", "time": WallClock().stamp(), **summary}
+        say(json.dumps(event) if is_event else describe_summary(ended, again))
     elif ended.reason is not None:
         say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")

@@ -9,7 +9,7 @@ from bulk_update.pure.commands import command, main_job, target
 from bulk_update.pure.ledger_lines import RETRY
 from bulk_update.pure.names import is_url, public_name
 from bulk_update.pure.plural import counted
-from bulk_update.pure.tally import Summary
+from bulk_update.pure.tally import MAX_ORGANIZATIONS, Summary
 
 if TYPE_CHECKING:
     from bulk_update.pipeline import Ended
@@ -18,12 +18,26 @@ SHOWN: Final = 10
 """Groups of failures that are shown; the ledger has them all."""
 
 
+_KEPT: Final = (
+    "--api-url",
+    "--api-key-file",
+    "--auth-token-file",
+    "--sandbox-faults",
+    "--config",
+    "--profile",
+    "--rate",
+    "--organization-rate",
+    "--concurrency",
+)
+"""Options that a retry takes over from the run before."""
+
+
 def describe_summary(ended: "Ended", again: str | None) -> str:
     """Write the digest of a run."""
     summary = ended.summary
     lines = [_counts(summary), _effort(summary)]
     if summary.skipped:
-        lines.append(counted(summary.skipped, "of them had its", "of them had their") + " result before this run")
+        lines.append(counted(summary.skipped, "row had its", "rows had their") + " result before this run")
     if summary.in_doubt:
         ways = counted(summary.in_doubt, "row was on its way", "rows were on their way")
         lines.append(f"{ways} when a run ended and may have been applied")
@@ -31,7 +45,7 @@ def describe_summary(ended: "Ended", again: str | None) -> str:
         results = counted(summary.absent, "result in the ledger is of a row", "results in the ledger are of rows")
         lines.append(f"{results} that the input no longer has")
     if summary.failures:
-        lines += ["not updated:", *describe_failures(summary.failures)]
+        lines += [_heading(summary), *describe_failures(summary.failures)]
     if ended.reason is not None:
         lines.append(f"stopped: {safe(str(ended.reason), LONGEST)}")
     elif not summary.complete:
@@ -86,6 +100,13 @@ def _mend(summary: Summary) -> str:
     return f"{command(['failures', summary.ledger])} > mend.ndjson"
 
 
+def _heading(summary: Summary) -> str:
+    """Say whose reasons follow: the ledger may hold more rows than this run has read."""
+    told = sum(count for group in summary.failures if isinstance(count := group["count"], int))
+    is_more = told > summary.failed + summary.invalid + summary.unknown + summary.superseded
+    return "not updated, of all the rows in the ledger:" if is_more else "not updated:"
+
+
 def _counts(summary: Summary) -> str:
     parts = [f"{summary.updated:,} updated"]
     others = ("failed", "invalid", "unknown", "superseded", "unsent")
@@ -100,14 +121,22 @@ def _effort(summary: Summary) -> str:
 
 def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:
     """List the largest groups of rows that are not updated, a line each."""
-    lines = [
-        f"  {group['count']:>7,} {group['status']}: {safe(str(group['message']))} "
-        f"({group['code']}; first at line {group['first_line']:,}, {safe(str(group['example'])) or 'no id'})"
-        for group in groups[:SHOWN]
-    ]
+    lines = [_describe_group(group) for group in groups[:SHOWN]]
     if len(groups) > SHOWN:
         lines.append(f"  and {counted(len(groups) - SHOWN, 'more reason')}")
     return lines
+
+
+def _describe_group(group: Mapping[str, object]) -> str:
+    such = "such as: " if group["varies"] else ""
+    organizations = group["organizations"]
+    places = ""
+    if isinstance(organizations, int) and organizations > 1:
+        places = f"in {counted(organizations, 'organization')}{' or more' * (organizations >= MAX_ORGANIZATIONS)}; "
+    source = f" of {safe(str(group['input']))}" if "input" in group else ""
+    first = f"first at line {group['first_line']:,}{source}, {safe(str(group['example'])) or 'no id'}"
+    message = f"{such}{safe(str(group['message']))}"
+    return f"  {group['count']:>7,} {group['status']}: {message} ({group['code']}; {places}{first})"
 
 
 def _without_secrets(word: str) -> str:
@@ -117,13 +146,12 @@ def _without_secrets(word: str) -> str:
 
 
 def _target_words(words: Sequence[str]) -> list[str]:
-    """Pick the words that say where requests go, and with which settings: a retry must go there, too."""
+    """Pick the words that say where requests go, how fast, and with which settings: a retry must do so, too."""
     picked: list[str] = []
-    takes_value = ("--api-url", "--api-key-file", "--auth-token-file", "--sandbox-faults", "--config", "--profile")
     for at, word in enumerate(words):
-        if word in takes_value and at + 1 < len(words):
+        if word in _KEPT and at + 1 < len(words):
             picked += [word, words[at + 1]]
-        elif word == "--sandbox" or word.startswith(tuple(f"{name}=" for name in takes_value)):
+        elif word == "--sandbox" or word.startswith(tuple(f"{name}=" for name in _KEPT)):
             picked.append(word)
     return picked
 

@@ -10,7 +10,7 @@ from bulk_update.pure.ledger_lines import SUPERSEDED
 from bulk_update.pure.plural import counted
 from bulk_update.pure.retrying import Trouble, is_answer
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.tally import Tally
+from bulk_update.pure.tally import Failing, Tally
 
 FAIR_SAMPLE: Final = 500
 """Rows that must have their result before a share of failures can stop the run."""
@@ -55,7 +55,7 @@ class Observer(Protocol):
 
 
 class Books:
-    """Witness what the senders do. `release` lets later changes of final rows leave."""
+    """Witness what the senders do. `release` lets later changes of final rows leave. `inputs`: their names."""
 
     def __init__(
         self,
@@ -64,7 +64,9 @@ class Books:
         stop: Callable[[BulkUpdateError], None],
         max_failures: MaxFailures,
         observer: Observer | None,
+        inputs: Sequence[str] = (),
     ) -> None:
+        self._inputs = inputs
         self._tally = tally
         self._release = release
         self._stop = stop
@@ -111,7 +113,10 @@ class Books:
         """Count invalid records, which are on disk."""
         self._tally.settle(Status.INVALID, len(rows))
         for row in rows:
-            self._tally.explain(Status.INVALID, RowError(row.code, row.message), row.line, row.id or "")
+            error = RowError(row.code, row.message)
+            self._tally.explain(
+                Status.INVALID, error, Failing(row.line, row.id or "", row.organization, self._name(row))
+            )
         if self._observer is not None:
             self._observer.outcomes(
                 [
@@ -134,14 +139,14 @@ class Books:
         if self._observer is not None:
             self._observer.outcomes(_outcomes((), [(change, Status.SUPERSEDED, SUPERSEDED) for change in changes]))
 
-    def outage_changed(self, since: float | None) -> None:
-        """Say when nothing succeeds any more, and when that is over."""
+    def outage_changed(self, since: float | None, why: str = "") -> None:
+        """Say when nothing succeeds any more and what came last, and when that is over."""
         self.outage_since = since
         if self._observer is not None:
             self._observer.notice(
                 "the API answers again; going on"
                 if since is None
-                else "nothing succeeds any more; trying one request at a time until it does"
+                else f"nothing succeeds any more ({why}); trying one request at a time until it does"
             )
 
     def _count(self, change: Change, status: Status, error: RowError) -> None:
@@ -149,7 +154,11 @@ class Books:
             self._replace(change, status)
         else:
             self._tally.settle(status)
-        self._tally.explain(status, error, change.line, change.id)
+        failing = Failing(change.line, change.id, change.organization, self._name(change))
+        self._tally.explain(status, error, failing)
+
+    def _name(self, row: Change | Invalid) -> str | None:
+        return self._inputs[row.input] if len(self._inputs) > 1 else None
 
     def _replace(self, change: Change, status: Status) -> None:
         self.again += 1

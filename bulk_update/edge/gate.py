@@ -79,8 +79,8 @@ class Gate:
             return
         self._stop.request(
             OutageOutlasted(
-                f"nothing has succeeded for {format_duration(self._give_up_after)} (--give-up-after); no row was given "
-                "up. Run the same command again when the API is back"
+                f"nothing has succeeded for {format_duration(self._give_up_after)} (--give-up-after); the last time "
+                f"{self._health.why}. No row was given up. Run the same command again when the API is back"
             )
         )
         raise Halted

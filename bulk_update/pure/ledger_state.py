@@ -28,7 +28,7 @@ from bulk_update.pure.ledger_lines import (
 )
 from bulk_update.pure.retrying import is_answer, trouble_of_error
 from bulk_update.pure.settled import SettledRows, row_keys
-from bulk_update.pure.tally import Tally
+from bulk_update.pure.tally import Failing, Tally
 
 BYTES_A_ROW: Final = 170
 """What a row takes in a ledger, about: to guess the rows from the size."""
@@ -162,7 +162,8 @@ class LedgerState:
                 self.settled.add(key, status, was, is_retry=self._is_retry)
                 self.tally.forget(key)
             if line.error is not None and status is not Status.UPDATED:
-                self.tally.explain(status, line.error, line.line, line.id or "", key)
+                row = Failing(line.line, line.id or "", line.organization_id, line.input)
+                self.tally.explain(status, line.error, row, key)
                 if line.error.message.endswith(DOUBT):
                     self.settled.doubted.add(key)
 

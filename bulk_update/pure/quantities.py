@@ -37,7 +37,7 @@ def parse_rate(text: str) -> Rate | None:
     """Read a rate: `5`, `5/s`, `300/m`, `1000/h`; None for `none`. UsageError if it is no rate above 0."""
     if text.strip().lower() == "none":
         return None
-    wanted = "a rate such as 5/s, 300/m, 1000/h or none"
+    wanted = "a rate such as 5/s, 300/m, 1000/h, none or, for --rate, auto"
     number, _, unit = text.strip().lower().partition("/")
     amount, rest = _parts(number, wanted)
     period = _PERIODS.get(unit)

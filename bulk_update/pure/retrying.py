@@ -214,6 +214,8 @@ class Health:
         """Requests that got an answer about their rows, so far."""
         self.failing_since: float | None = None
         """When the first of the failures in a row was seen, None after a success."""
+        self.why = ""
+        """What went wrong last, in short."""
 
     @property
     def is_outage(self) -> bool:
@@ -226,8 +228,9 @@ class Health:
         self._failures = 0
         self.failing_since = None
 
-    def failed(self, now: float, *, is_throttled: bool = False) -> None:
-        """Note that an attempt failed in a way that is about no row."""
+    def failed(self, now: float, why: str = "", *, is_throttled: bool = False) -> None:
+        """Note that an attempt failed in a way that is about no row, and why."""
+        self.why = why
         self._failures += not is_throttled
         if self.failing_since is None:
             self.failing_since = now

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final
 
 from bulk_update.model import RowError, Status
@@ -13,6 +13,9 @@ MAX_GROUPS: Final = 200
 MAX_FORGETTABLE: Final = 100_000
 """Rows whose group is remembered, so that it shrinks when they are retried."""
 
+MAX_ORGANIZATIONS: Final = 1_000
+"""Organizations of a group that are told apart; there may be more."""
+
 _MAX_ALIKE: Final = 8
 """Equal rows whose groups are remembered one by one."""
 
@@ -22,14 +25,46 @@ _VARYING: Final = re.compile(r'"[^"]*"|(?<![\w.-])[\w.-]*\d[\w.,-]*|\b[0-9a-f]{8
 
 @dataclass(slots=True)
 class FailureGroup:
-    """Rows that failed for the same reason. `first_line` and `example` are of the first of them."""
+    """Rows that failed for the same reason.
+
+    `message`, `first_line`, `example` and `input` are of the first of them; `input` is None where there is only one.
+    `varies`: others have another message, which differs in names or numbers. `organizations`: those of all rows that
+    were ever counted, by their hashes.
+    """
 
     status: Status
     code: str
     message: str
     first_line: int
     example: str
+    input: str | None = None
     count: int = 0
+    varies: bool = False
+    organizations: set[int] = field(default_factory=set)
+
+    def describe(self) -> dict[str, object]:
+        """Tell of it under stable names."""
+        described: dict[str, object] = {
+            "status": self.status,
+            "code": self.code,
+            "message": self.message,
+            "varies": self.varies,
+            "first_line": self.first_line,
+            "example": self.example,
+            "count": self.count,
+            "organizations": len(self.organizations),
+        }
+        return described if self.input is None else described | {"input": self.input}
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """A row that is not updated: where it stands, and whose it is. `input`: None where there is only one."""
+
+    line: int
+    id: str = ""
+    organization: str | None = None
+    input: str | None = None
 
 
 class Tally:
@@ -61,7 +96,7 @@ class Tally:
         self.settled[was] -= 1
         self.settled[status] += 1
 
-    def explain(self, status: Status, error: RowError, line: int, example: str, key: int | None = None) -> None:
+    def explain(self, status: Status, error: RowError, row: Failing, key: int | None = None) -> None:
         """Put a row that is not updated into the group of its reason.
 
         `key`: what the row is known by, if `forget` may be asked of it later.
@@ -73,8 +108,11 @@ class Tally:
             place = (status.value, code, message)
         group = self.groups.get(place)
         if group is None:
-            group = self.groups[place] = FailureGroup(status, code, message, line, example)
+            group = self.groups[place] = FailureGroup(status, code, message, row.line, row.id, row.input)
         group.count += 1
+        group.varies |= message != group.message
+        if row.organization is not None and len(group.organizations) < MAX_ORGANIZATIONS:
+            group.organizations.add(hash(row.organization))
         if key is not None and len(self._reasons) < MAX_FORGETTABLE:
             known = self._reasons.get(key, ())
             self._reasons[key] = (*known, group) if len(known) < _MAX_ALIKE else known
@@ -90,7 +128,7 @@ class Tally:
     def describe_failures(self) -> list[Mapping[str, object]]:
         """List the groups of rows that are not updated, the largest first."""
         groups = sorted(self.groups.values(), key=lambda group: -group.count)
-        return [asdict(group) for group in groups if group.count > 0]
+        return [group.describe() for group in groups if group.count > 0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,11 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Rows that are not updated for the same reason. `organizations`: None where it was not counted."""
+    """Rows that are not updated for the same reason.
+
+    `organizations`: None where it was not counted. `input`: of the first row, where there are several inputs.
+    `varies`: the message is that of the first row, and others name something else.
+    """
 
     status: Status
     code: str
@@ -96,6 +100,8 @@ class Reason:
     first_line: int
     example: str
     organizations: int | None = None
+    input: str | None = None
+    varies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

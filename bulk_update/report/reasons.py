@@ -6,7 +6,7 @@ from typing import Final
 from bulk_update.model import RowError, Status
 from bulk_update.pure.ledger_lines import ResultLine
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.tally import Tally
+from bulk_update.pure.tally import Failing, Tally
 from bulk_update.report.data import Reason
 
 LONGEST: Final = 600
@@ -29,7 +29,8 @@ class Reasons:
                 self._tally.forget(key)
             if line.error is not None and line.status != Status.UPDATED:
                 error = RowError(line.error.code[:LONGEST], line.error.message[:LONGEST], line.error.http)
-                self._tally.explain(Status(line.status), error, line.line, (line.id or "")[:LONGEST], key)
+                row = Failing(line.line, (line.id or "")[:LONGEST], line.organization_id, line.input)
+                self._tally.explain(Status(line.status), error, row, key)
 
     def list(self, counts: Mapping[Status, int]) -> tuple[list[Reason], bool]:
         """List them, the largest first; and tell whether some of the rows they count are updated since.
@@ -54,6 +55,8 @@ def _reason(group: Mapping[str, object]) -> Reason:
         first_line=_whole(group["first_line"]),
         example=str(group["example"]),
         organizations=organizations if isinstance(organizations, int) else None,
+        input=str(group["input"]) if "input" in group else None,
+        varies=group["varies"] is True,
     )
 
 

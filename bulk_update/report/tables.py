@@ -41,13 +41,16 @@ def reasons_section(data: ReportData) -> Markup:
 
 
 def _reason(reason: Reason, most: int) -> Sequence[str]:
-    places = "" if reason.organizations is None else f", in {figures.count(reason.organizations, 'organization')}"
+    places = "" if reason.input is None else f" of {printable(reason.input, _SHOWN_CODE)}"
+    if reason.organizations:
+        places += f", in {figures.count(reason.organizations, 'organization')}"
+    such = "such as: " if reason.varies else ""
     return (
         _measured(reason.count, most, reason.status),
         _status(reason.status),
         join(
             [
-                tag("bdi", printable(reason.message, _SHOWN_MESSAGE), class_="message"),
+                tag("bdi", such + printable(reason.message, _SHOWN_MESSAGE), class_="message"),
                 tag("code", printable(reason.code, _SHOWN_CODE)),
             ]
         ),

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bulk_update.model import Status
+from bulk_update.pure.plural import counted
 from bulk_update.pure.standing import printable
 from bulk_update.report import figures
 from bulk_update.report.advice import remarks_of, steps_of
@@ -55,7 +56,7 @@ def _rows(data: ReportData) -> list[str]:
 
 
 def _requests(data: ReportData, *, is_unicode: bool) -> list[str]:
-    retries = f", {data.retries:,} of them retries" if data.retries else ""
+    retries = f", {counted(data.retries, 'of them a retry', 'of them retries')}" if data.retries else ""
     effort = f"{data.requests:,} answered, {figures.count(data.attempts, 'attempt')}{retries}"
     lines = [f"requests: {effort}, in {figures.duration(data.at_work)}"]
     if not data.attempts:
@@ -103,8 +104,12 @@ def _reasons(data: ReportData) -> list[str]:
 
 
 def _reason(reason: Reason) -> list[str]:
-    where = f"first at line {reason.first_line:,}, {printable(reason.example, _NAME) or 'no id'}"
-    text = f"{printable(reason.message, _MESSAGE)} ({printable(reason.code, _NAME)}; {where})"
+    source = "" if reason.input is None else f" of {printable(reason.input, _NAME)}"
+    where = f"first at line {reason.first_line:,}{source}, {printable(reason.example, _NAME) or 'no id'}"
+    if reason.organizations and reason.organizations > 1:
+        where = f"in {figures.count(reason.organizations, 'organization')}; {where}"
+    such = "such as: " if reason.varies else ""
+    text = f"{such}{printable(reason.message, _MESSAGE)} ({printable(reason.code, _NAME)}; {where})"
     return [f"{reason.count:,}", reason.status.value, text]
 
 

@@ -179,6 +179,13 @@ async def test_json_log_lines_are_json(changes: Path) -> None:
     assert [json.loads(line)["event"] for line in ended.err.splitlines()] == ["notice"]
 
 
+async def test_json_log_lines_end_with_the_summary(changes: Path) -> None:
+    async with open_misbehaving([ok()]) as server:
+        ended = await send(server, changes, "--log-format", "json")
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    assert (events[-1]["event"], events[-1]["updated"], events[-1]["next"]) == ("summary", events[-1]["rows"], None)
+
+
 async def test_what_the_server_says_cannot_steer_the_terminal(changes: Path) -> None:
     message = "bad\x1b[2J\x1b]0;owned\x07\r\nok: 5 rows updated\u202e"
     async with open_misbehaving([failure("INVALID_ARGUMENT", message), failure("UNAUTHENTICATED", message)]) as server:

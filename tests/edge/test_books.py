@@ -8,7 +8,7 @@ from bulk_update.edge.books import FAIR_SAMPLE, TELLING_AGAIN, Books, MaxFailure
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, RowError, Settled, Status
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.tally import Tally
+from bulk_update.pure.tally import Failing, Tally
 from tests.fake_api import Listener
 
 REFUSED = RowError("not_updated", "Failed to update activity.", 200)
@@ -78,7 +78,8 @@ def test_a_result_in_the_place_of_an_earlier_one_is_not_counted_twice() -> None:
     desk.tally.read = 2
     for number in (1, 2):  # as they are found in the ledger
         desk.tally.settle(Status.FAILED)
-        desk.tally.explain(Status.FAILED, REFUSED, number, f"a{number}", row_key("org-1", f"a{number}", number))
+        key = row_key("org-1", f"a{number}", number)
+        desk.tally.explain(Status.FAILED, REFUSED, Failing(number, f"a{number}"), key)
     desk.settle([change(1, was="failed")], [change(2, was="failed")])
     assert (desk.tally.settled[Status.UPDATED], desk.tally.settled[Status.FAILED]) == (1, 1)
     assert desk.tally.unsent == 0

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from bulk_update.model import Change, Invalid, Status
 from bulk_update.pure.ledger_lines import DOUBT, EndLine, Line, RequestLine, ResultLine, RunLine, SendingLine
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.tally import Tally
+from bulk_update.pure.tally import Failing, Tally
 
 
 @dataclass
@@ -85,7 +85,8 @@ class PlainState:
             if not self.open[request]:
                 del self.open[request]
         if line.error is not None and status is not Status.UPDATED:
-            self.tally.explain(status, line.error, line.line, line.id or "", key)
+            row = Failing(line.line, line.id or "", line.organization_id, line.input)
+            self.tally.explain(status, line.error, row, key)
             if line.error.message.endswith(DOUBT):
                 self.doubted.add(key)
 

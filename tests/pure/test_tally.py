@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulk_update.model import RowError, Status
-from bulk_update.pure.tally import MAX_FORGETTABLE, MAX_GROUPS, Summary, Tally
+from bulk_update.pure.tally import MAX_FORGETTABLE, MAX_GROUPS, Failing, Summary, Tally
 
 REFUSED = RowError("not_updated", "Failed to update activity.", 200)
 TIMEOUT = RowError("timeout", "no answer in 30 s")
@@ -91,18 +91,20 @@ def test_a_summary_is_told_whole() -> None:
 def test_failures_are_grouped_by_status_code_and_message() -> None:
     tally = Tally()
     for line in (7, 8, 9):
-        tally.explain(Status.FAILED, REFUSED, line, f"id-{line}")
-    tally.explain(Status.UNKNOWN, TIMEOUT, 3, "id-3")
-    tally.explain(Status.UNKNOWN, REFUSED, 4, "id-4")
+        tally.explain(Status.FAILED, REFUSED, Failing(line, f"id-{line}"))
+    tally.explain(Status.UNKNOWN, TIMEOUT, Failing(3, "id-3"))
+    tally.explain(Status.UNKNOWN, REFUSED, Failing(4, "id-4"))
     assert groups_of(tally) == [("failed", "not_updated", 3), ("unknown", "timeout", 1), ("unknown", "not_updated", 1)]
     first = tally.describe_failures()[0]
     assert first == {
         "status": "failed",
         "code": "not_updated",
         "message": "Failed to update activity.",
+        "varies": False,
         "first_line": 7,
         "example": "id-7",
         "count": 3,
+        "organizations": 0,
     }
 
 
@@ -122,8 +124,8 @@ def test_failures_are_grouped_by_status_code_and_message() -> None:
 )
 def test_messages_that_differ_in_names_and_numbers_alone_are_one_group(one: str, other: str) -> None:
     tally = Tally()
-    tally.explain(Status.INVALID, RowError("c", one), 1, "a")
-    tally.explain(Status.INVALID, RowError("c", other), 2, "b")
+    tally.explain(Status.INVALID, RowError("c", one), Failing(1, "a"))
+    tally.explain(Status.INVALID, RowError("c", other), Failing(2, "b"))
     assert groups_of(tally) == [("invalid", "c", 2)]
     assert tally.describe_failures()[0]["message"] == one
 
@@ -138,8 +140,8 @@ def test_messages_that_differ_in_names_and_numbers_alone_are_one_group(one: str,
 )
 def test_messages_that_differ_in_words_are_two_groups(one: str, other: str) -> None:
     tally = Tally()
-    tally.explain(Status.INVALID, RowError("c", one), 1, "a")
-    tally.explain(Status.INVALID, RowError("c", other), 2, "b")
+    tally.explain(Status.INVALID, RowError("c", one), Failing(1, "a"))
+    tally.explain(Status.INVALID, RowError("c", other), Failing(2, "b"))
     assert len(tally.describe_failures()) == 2
 
 
@@ -147,7 +149,7 @@ def test_a_long_message_takes_no_time() -> None:
     tally = Tally()
     began = time.process_time()
     for text in ("a" * 100_000, '"' * 100_001, "a-" * 50_000, "deadbeef" * 12_500 + "g", "1," * 50_000):
-        tally.explain(Status.FAILED, RowError("c", text), 1, "a")
+        tally.explain(Status.FAILED, RowError("c", text), Failing(1, "a"))
     assert time.process_time() - began < 1
 
 
@@ -160,8 +162,8 @@ def test_groups_are_bounded_and_no_row_is_left_out() -> None:
     tally = Tally()
     for number in range(3 * MAX_GROUPS):
         for status in (Status.FAILED, Status.UNKNOWN):
-            tally.explain(status, RowError("c", word(number)), number, "a")
-    tally.explain(Status.FAILED, RowError("c", word(0)), 9999, "a")
+            tally.explain(status, RowError("c", word(number)), Failing(number, "a"))
+    tally.explain(Status.FAILED, RowError("c", word(0)), Failing(9999, "a"))
     groups = tally.describe_failures()
     assert MAX_GROUPS <= len(groups) <= MAX_GROUPS + len(Status)
     assert sum(group["count"] for group in groups) == 6 * MAX_GROUPS + 1  # type: ignore[misc]
@@ -176,7 +178,7 @@ def test_the_largest_group_comes_first() -> None:
     tally = Tally()
     for number, rows in enumerate([1, 5, 3, 4, 2]):
         for line in range(rows):
-            tally.explain(Status.FAILED, RowError("c", word(number)), line, "a")
+            tally.explain(Status.FAILED, RowError("c", word(number)), Failing(line, "a"))
     assert [group["count"] for group in tally.describe_failures()] == [5, 4, 3, 2, 1]
 
 
@@ -186,7 +188,7 @@ def test_the_largest_group_comes_first() -> None:
 def test_a_group_shrinks_when_its_rows_are_retried_and_vanishes_with_the_last() -> None:
     tally = Tally()
     for line in (1, 2):
-        tally.explain(Status.FAILED, REFUSED, line, "a", key=line)
+        tally.explain(Status.FAILED, REFUSED, Failing(line, "a"), key=line)
     tally.forget(1)
     assert groups_of(tally) == [("failed", "not_updated", 1)]
     tally.forget(1)
@@ -197,7 +199,7 @@ def test_a_group_shrinks_when_its_rows_are_retried_and_vanishes_with_the_last() 
 
 def test_a_row_that_was_not_explained_may_be_forgotten() -> None:
     tally = Tally()
-    tally.explain(Status.FAILED, REFUSED, 1, "a")
+    tally.explain(Status.FAILED, REFUSED, Failing(1, "a"))
     tally.forget(7)
     assert groups_of(tally) == [("failed", "not_updated", 1)]
 
@@ -205,9 +207,9 @@ def test_a_row_that_was_not_explained_may_be_forgotten() -> None:
 def test_equal_rows_are_forgotten_one_by_one() -> None:
     """The same change twice in an input is one key and two rows."""
     tally = Tally()
-    tally.explain(Status.FAILED, REFUSED, 1, "a", key=5)
-    tally.explain(Status.UNKNOWN, TIMEOUT, 2, "a", key=5)
-    tally.explain(Status.FAILED, REFUSED, 3, "a", key=5)
+    tally.explain(Status.FAILED, REFUSED, Failing(1, "a"), key=5)
+    tally.explain(Status.UNKNOWN, TIMEOUT, Failing(2, "a"), key=5)
+    tally.explain(Status.FAILED, REFUSED, Failing(3, "a"), key=5)
     counts = []
     for _ in range(4):
         tally.forget(5)
@@ -222,7 +224,7 @@ def test_groups_count_the_rows_that_are_explained_and_not_forgotten(events: list
     known: dict[int, int] = {}
     for is_explained, key, error in events:
         if is_explained and known.get(key, 0) < 8:
-            tally.explain(Status.FAILED, error, 1, "a", key=key)
+            tally.explain(Status.FAILED, error, Failing(1, "a"), key=key)
             known[key] = known.get(key, 0) + 1
         elif not is_explained:
             tally.forget(key)
@@ -233,8 +235,8 @@ def test_groups_count_the_rows_that_are_explained_and_not_forgotten(events: list
 def test_no_more_rows_are_remembered_than_a_bound() -> None:
     tally = Tally()
     for _ in range(100):
-        tally.explain(Status.FAILED, REFUSED, 1, "a", key=1)
+        tally.explain(Status.FAILED, REFUSED, Failing(1, "a"), key=1)
     for key in range(MAX_FORGETTABLE + 1000):
-        tally.explain(Status.FAILED, REFUSED, key, "a", key=key)
+        tally.explain(Status.FAILED, REFUSED, Failing(key, "a"), key=key)
     assert len(tally._reasons) == MAX_FORGETTABLE  # noqa: SLF001
     assert len(tally._reasons[1]) < 20  # noqa: SLF001
