@@ -50,8 +50,11 @@ class Pacing(Protocol):
     def flight(self) -> contextlib.AbstractContextManager[None]:
         """Count a request as in flight."""
 
-    async def leave(self, organization: str) -> None:
-        """Wait until one more request may leave, and note that it leaves now."""
+    async def leave(self, organization: str) -> float:
+        """Wait until one more request may leave, and note that it leaves now; tell when that is, in loop time."""
+
+    def take_back(self, organization: str, left: float) -> None:
+        """Forget a request that was to leave at `left`, and of which no byte did."""
 
     def accepted(self, organization: str, left: float) -> None:
         """Note an answer that is no push-back, to a request that left at `left`."""
@@ -108,8 +111,8 @@ class Witness(Protocol):
     def settled(self, settled: Settled) -> None:
         """Take note of rows that have their result."""
 
-    def outage_changed(self, since: float | None) -> None:
-        """Take note that nothing succeeds any more since so many loop seconds; None: that it is over."""
+    def outage_changed(self, since: float | None, why: str = "") -> None:
+        """Take note that nothing succeeds any more since so many loop seconds, and why; None: that it is over."""
 
 
 class Supply(Protocol):

@@ -1,10 +1,11 @@
 """Whole runs in virtual time: rates, push-back, outages, order, and what a broken ledger does."""
 
 import asyncio
+import itertools
 import math
 import random
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from email.utils import formatdate
 
@@ -81,6 +82,23 @@ async def test_no_sliding_window_holds_more_whatever_delays_requests(limit: int,
     assert done.summary.updated == count
     assert len(api.sent) > count  # retries pay, too
     assert busiest_window(api.times, period) <= limit
+
+
+async def test_connections_that_are_closed_while_one_waits_cost_no_rate() -> None:
+    """The first time that an attempt may leave, its connection is found closed: it leaves over another."""
+
+    class Closing(FakeApi):
+        async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
+            await leave()
+            await asyncio.sleep(0.2)
+            return await super().post(body, leave)
+
+    api = Closing(updated)
+    done = await carry_out_with(api, rows(6), patient(rate=Rate(1, 60.0)))
+    assert done.summary.updated == 6
+    assert done.seconds < 6 * 61
+    times = [sent.time for sent in api.sent]
+    assert min(later - sooner for sooner, later in itertools.pairwise(times)) >= 60
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.05, 0.2, 1.0])

@@ -19,6 +19,9 @@ from bulk_update.pure.governor import Governor
 from bulk_update.pure.pacing import Rate, SlidingWindow
 from bulk_update.pure.retrying import Chance
 
+_LOOK_AGAIN: Final = 1.0
+"""Seconds after which one that waits looks whether another rate is to be kept."""
+
 _TIMER: Final = 0.005
 """Seconds between two tokens, at least: timers are no finer; faster rates leave in small bursts."""
 
@@ -121,14 +124,21 @@ class Pace:
         """Wait for the turn of this request among all; first come, first served."""
         await self._all.turn()
 
-    async def leave(self, organization: str) -> None:
-        """Wait until one more request may leave, and note that it leaves now."""
+    async def leave(self, organization: str) -> float:
+        """Wait until one more request may leave, and note that it leaves now; tell when that is."""
         now = asyncio.get_running_loop().time
         # While one waits, the server may ask for a pause, and the user for another rate.
         while (wait := max(lane.wait_to_leave(now()) for lane in self._lanes_of(organization))) > 0:
-            await asyncio.sleep(wait)
+            await asyncio.sleep(min(wait, _LOOK_AGAIN))
+        left = now()
         for lane in self._lanes_of(organization):
-            lane.remember(now())
+            lane.remember(left)
+        return left
+
+    def take_back(self, organization: str, left: float) -> None:
+        """Forget a request that was to leave at `left`, and of which no byte did."""
+        for lane in self._lanes_of(organization):
+            lane.forget(left)
 
     def _lanes_of(self, organization: str) -> "list[_Lane]":
         lane = self._lane(organization)
@@ -203,13 +213,14 @@ class _Lane:
         self.flying = 0
         self._limiter: aiolimiter.AsyncLimiter | None = None
         self._queue = asyncio.Lock()
+        self._first = asyncio.Lock()
         self._last = -math.inf
         self._set(rate)
 
     async def turn(self) -> None:
         """Wait for a turn."""
         if self._limiter is not None:
-            await self._limiter.acquire()
+            await self._space()
         governor = self.governor
         now = asyncio.get_running_loop().time
         if not governor.is_slowed and governor.not_before <= now():
@@ -220,6 +231,15 @@ class _Lane:
                 # The pace may change meanwhile, so a long wait looks again.
                 await asyncio.sleep(min(wait, 1.0))
             self._last = now()
+
+    async def _space(self) -> None:
+        """Wait for the limiter; who waits long looks whether there is another one by now."""
+        async with self._first:  # so that who looks again keeps the place in line
+            while (limiter := self._limiter) is not None:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK_AGAIN):
+                        await limiter.acquire()
+                    return
 
     def change(self, rate: Rate | None) -> None:
         """Keep another rate."""
@@ -245,8 +265,15 @@ class _Lane:
         if self.window is not None:
             self.window.leave(left)
 
+    def forget(self, left: float) -> None:
+        """Note that a request did not leave after all."""
+        if self.window is not None:
+            self.window.take_back(left)
+
     def is_rested(self, now: float) -> bool:
-        return now - self._last > _LONG_AGO and (self.window is None or self.window.is_empty(now))
+        if now - self._last <= _LONG_AGO or self.governor.is_slowed or self.governor.not_before > now:
+            return False
+        return self.window is None or self.window.is_empty(now)
 
     def _wait(self, now: float) -> float:
         governor = self.governor

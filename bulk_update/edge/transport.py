@@ -7,7 +7,9 @@ it pays for each attempt. Answers are asked for uncompressed and read up to a ca
 import asyncio
 import contextlib
 import select
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from typing import Final
@@ -38,6 +40,8 @@ _LEAST_SECRET: Final = 8
 """Characters from which on a secret is struck out of answers; shorter ones stand in any text by chance."""
 
 _STRUCK_OUT: Final = "[secret]"
+
+_NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 _PATH: Final = "/v2/activities/update"
 
@@ -77,6 +81,16 @@ def _is_readable(transport: asyncio.Transport) -> bool:
     poll = select.poll()
     poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _cut_off(connection: Connection) -> None:
+    """Let nothing more of a request go out, be it buffered here or in the kernel: its attempt is given up."""
+    transport = connection.transport
+    if transport is None:
+        return
+    with contextlib.suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+    transport.abort()
 
 
 def _clean_transport(connection: Connection) -> asyncio.Transport:
@@ -124,9 +138,7 @@ class HttpTransport:
             except _Soiled:
                 continue
             except BaseException:
-                # Else what is left of the body would go out yet, after the attempt has been given up.
-                if connection.transport is not None:
-                    connection.transport.abort()
+                _cut_off(connection)
                 raise
             finally:
                 connection.close()

@@ -65,6 +65,11 @@ class SlidingWindow:
         """Note that a request leaves now."""
         self._left.append(now)
 
+    def take_back(self, left: float) -> None:
+        """Forget a request that was noted at `left` and did not leave."""
+        if left in self._left:
+            self._left.remove(left)
+
     def is_empty(self, now: float) -> bool:
         """Tell whether nothing has left within the last window."""
         return not self._left or self._left[-1] + self._window <= now

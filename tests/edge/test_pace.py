@@ -126,6 +126,28 @@ async def test_another_rate_holds_from_the_moment_it_is_given() -> None:
     await waiting
 
 
+async def test_another_rate_holds_for_those_that_wait_already() -> None:
+    pace = pace_of(Rate(1, 3_600.0))
+    waiting = asyncio.create_task(times_of(pace, 40))
+    await asyncio.sleep(5)
+    pace.change(Rate(100, 1.0))
+    assert (await waiting)[-1] < 10
+
+
+async def test_an_organization_that_was_told_to_wait_is_not_forgotten() -> None:
+    pace = pace_of(None, Rate(100, 1.0))
+    for number in range(10):
+        pace.accepted(f"org-{number}", 0.0)
+    await leave(pace, "bad")
+    pace.refused("bad", 0.0, 300.0)
+    assert pace.is_paused("bad")
+    for number in range(12_000):
+        await leave(pace, f"org-{number}")
+        if number % 1_000 == 0:
+            await asyncio.sleep(2)
+    assert pace.is_paused("bad")
+
+
 async def test_the_rates_of_many_organizations_take_no_memory_for_ever() -> None:
     pace = pace_of(None, Rate(100, 1.0))
     for number in range(25_000):

@@ -115,9 +115,9 @@ MUTANTS: Final = (
             ),
             Edit(
                 _SENDER,
-                "            await self._means.pace.leave(exchange.batch.organization)\n",
-                "            await (asyncio.sleep(0) if exchange.attempts"
-                " else self._means.pace.leave(exchange.batch.organization))\n",
+                "            exchange.left = await pace.leave(organization)\n",
+                "            exchange.left = asyncio.get_running_loop().time() if exchange.attempts"
+                " else await pace.leave(organization)\n",
             ),
         ],
     ),

@@ -40,6 +40,9 @@ from bulk_update.pure.wire import Judgement, encode_request
 _PATIENCE_WITH_HALVES: Final = 2
 """Attempts of a part of a batch that has used up its own."""
 
+_SHOWN: Final = 200
+"""Characters of a message that are repeated to a person."""
+
 _HELD_UP: Final = 8
 """Batches of one organization that may wait for it alone, or be alive while it fails, before no more are taken."""
 
@@ -183,7 +186,7 @@ class Sender:
             if step is not Step.STOP:
                 self._succeeded(exchange)
             return step
-        self._failed(exchange, trouble)
+        self._failed(exchange, trouble, judgement)
         return Step.RETRY if exchange.counted < patience else Step.SPLIT
 
     def _is_hopeless(self, judgement: Judgement, part: Part, delivery: Delivery) -> bool:
@@ -275,9 +278,12 @@ class Sender:
 
     async def _leave(self, exchange: Exchange, has_left: Callable[[], None]) -> None:
         """Wait until the bytes of an attempt may leave, and note that they do."""
+        pace, organization = self._means.pace, exchange.batch.organization
+        if exchange.is_out:  # its connection was found closed before a byte had left
+            exchange.is_out = False
+            pace.take_back(organization, exchange.left)
         with self._means.stop.interrupts():
-            await self._means.pace.leave(exchange.batch.organization)
-        exchange.left = asyncio.get_running_loop().time()
+            exchange.left = await pace.leave(organization)
         exchange.is_out = True
         has_left()
 
@@ -356,7 +362,7 @@ class Sender:
             self._means.witness.outage_changed(None)
         self._health.succeeded()
 
-    def _failed(self, exchange: Exchange, trouble: Trouble) -> None:
+    def _failed(self, exchange: Exchange, trouble: Trouble, judgement: Judgement) -> None:
         """Count a failure against the batch, if the API has answered others since it first failed."""
         policy, health, organization = POLICIES[trouble], self._health, exchange.batch.organization
         self._resting.suspect(organization)
@@ -365,9 +371,15 @@ class Sender:
         exchange.failures += 1
         exchange.counted += policy.counts and health.successes > exchange.successes
         was_outage = health.is_outage
-        health.failed(asyncio.get_running_loop().time(), is_throttled=policy.pushback)
+        health.failed(asyncio.get_running_loop().time(), _why(judgement), is_throttled=policy.pushback)
         if health.is_outage and not was_outage:
-            self._means.witness.outage_changed(health.failing_since)
+            self._means.witness.outage_changed(health.failing_since, health.why)
+
+
+def _why(judgement: Judgement) -> str:
+    """Say in short what went wrong with an attempt."""
+    http = f"HTTP {judgement.http}, " if judgement.http is not None else ""
+    return f"{http}{judgement.code}: {judgement.message[:_SHOWN]}"
 
 
 def _reason(judgement: Judgement) -> BulkUpdateError:
