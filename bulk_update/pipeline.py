@@ -103,7 +103,9 @@ class Run:
         self._ledger = Ledger(stage.file, stage.file.seal)
         self._overflow = TemporaryOverflow()
         # Few batches need to be ready, since each sender has one besides; but all of very few may have to wait.
-        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=plan.persistence.concurrency)
+        concurrency = plan.persistence.concurrency
+        most = 2 * concurrency - max(1, concurrency // 4)
+        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=concurrency, most=most)
         self._books = Books(
             stage.state.tally,
             self._outbox.release,
@@ -309,7 +311,7 @@ class Run:
                 if batch is None:
                     return
                 await self._sender.deliver(batch)
-                self._outbox.finish()
+                self._outbox.finish(batch.organization)
         except Halted:
             return
 

@@ -44,7 +44,7 @@ class Pacing(Protocol):
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
 
-    async def turn(self) -> None:
+    async def turn(self, organization: str) -> None:
         """Wait for the turn of this request among all."""
 
     def flight(self) -> contextlib.AbstractContextManager[None]:
@@ -66,7 +66,7 @@ class Pacing(Protocol):
 class Passage(Protocol):
     """Let attempts pass, as many at once as is right."""
 
-    async def enter(self, *, is_retry: bool) -> bool:
+    async def enter(self, organization: str, *, is_retry: bool) -> bool:
         """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
 
     def leave(self, *, is_probe: bool) -> None:

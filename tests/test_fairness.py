@@ -149,3 +149,38 @@ async def test_a_sick_organization_holds_up_no_other(what: str) -> None:
     # What one is told at first holds for everyone: that it is meant for one alone, only its next ones tell.
     told_at_first = 3 * 66 if what == "told to wait for ever" else 0
     assert beside <= 1.2 * alone + told_at_first
+
+
+@pytest.mark.parametrize("what", ["503 for ever", "never answers"])
+@pytest.mark.parametrize("before", [0, 50])
+async def test_a_sick_organization_that_comes_all_at_once_holds_up_no_other(before: int, what: str) -> None:
+    """Its batches come first, or after others went well, and are more than there are senders."""
+    outcome, seconds = BAD[what]
+    changes = [row(f"g{n}", "good") for n in range(10 * before)]
+    changes += [row(f"b{n}", "bad") for n in range(1_000)]
+    changes += [row(f"a{n}", f"org-{n % 4}") for n in range(400)]
+    api = FakeApi(
+        lambda sent: outcome(sent) if sent.organization == "bad" else updated(sent),
+        latency=lambda sent: seconds if sent.organization == "bad" else 0.1,
+    )
+    run = make_run(api, changes, patient(Rate(5, 1.0), size=10))
+    asyncio.get_running_loop().call_later(600.0, lambda: run.stop(Interrupted(15)))
+    ended = await run.carry_out()
+    assert (ended.summary.updated, ended.summary.failed) == (400 + 10 * before, 0)
+    assert max(time for time, sent, _ in api.answered if sent.organization.startswith("org-")) < 100
+
+
+@pytest.mark.parametrize("what", ["503 for ever", "never answers"])
+async def test_several_sick_organizations_hold_up_no_other(what: str) -> None:
+    outcome, seconds = BAD[what]
+    changes = [row(f"a{n}", f"org-{n % 25}") for n in range(5_000)]
+    sick = {f"org-{n}" for n in range(5)}
+    api = FakeApi(
+        lambda sent: outcome(sent) if sent.organization in sick else updated(sent),
+        latency=lambda sent: seconds if sent.organization in sick else 0.1,
+    )
+    run = make_run(api, changes, patient(Rate(20, 1.0), size=10))
+    asyncio.get_running_loop().call_later(300.0, lambda: run.stop(Interrupted(15)))
+    ended = await run.carry_out()
+    assert ended.summary.updated == 4_000
+    assert max(time for time, sent, _ in api.answered if sent.organization not in sick) < 60

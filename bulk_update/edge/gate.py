@@ -13,6 +13,7 @@ from bulk_update.model import Halted
 from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.retrying import Backoff, Chance, Health, RetryBudget
 from bulk_update.pure.standing import format_duration
+from bulk_update.turns import Turns
 
 
 class Stopping(Protocol):
@@ -42,17 +43,18 @@ class Gate:
         self._backoff = Backoff()
         self._budget = RetryBudget()
         self._passing = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._probe = asyncio.Lock()
+        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
+        self._last = ""
+        self._probe = Turns()
         self._failed_probes = 0
         self.next_probe_at: float | None = None
         """When it is tried again in an outage, None while that is under way."""
 
-    async def enter(self, *, is_retry: bool) -> bool:
+    async def enter(self, organization: str, *, is_retry: bool) -> bool:
         """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
         if is_retry or self._health.is_outage or self._waiting or self._passing >= self._concurrency.limit:
             with self._stop.interrupts():
-                return await self._wait_to_enter(is_retry=is_retry)
+                return await self._wait_to_enter(organization, is_retry=is_retry)
         self._budget.earn()
         self._passing += 1
         return False
@@ -85,7 +87,7 @@ class Gate:
         )
         raise Halted
 
-    async def _wait_to_enter(self, *, is_retry: bool) -> bool:
+    async def _wait_to_enter(self, organization: str, *, is_retry: bool) -> bool:
         if is_retry:
             await self._spend_retry()
         else:
@@ -93,11 +95,11 @@ class Gate:
         while True:
             is_probe = self._health.is_outage
             if is_probe:
-                await self._probe.acquire()
+                await self._probe.acquire(organization)
             try:
                 if is_probe:
                     await self._wait_to_probe()
-                await self._take_slot()
+                await self._take_slot(organization)
             except BaseException:
                 if is_probe:
                     self._probe.release()
@@ -110,19 +112,19 @@ class Gate:
             # The outage began while this one waited for its slot.
             self._give_slot_back()
 
-    async def _take_slot(self) -> None:
+    async def _take_slot(self, organization: str) -> None:
         if not self._waiting and self._passing < self._concurrency.limit:
             self._passing += 1
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        self._waiting.append((organization, turn))
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._give_slot_back()
-            elif turn in self._waiting:
-                self._waiting.remove(turn)
+            elif (organization, turn) in self._waiting:
+                self._waiting.remove((organization, turn))
             raise
 
     def _give_slot_back(self) -> None:
@@ -130,9 +132,11 @@ class Gate:
         self._wake()
 
     def _wake(self) -> None:
-        """Hand the slots to those that wait, first come, first served."""
+        """Hand the slots to those that wait, to another organization than the last where one does."""
         while self._waiting and self._passing < self._concurrency.limit:
-            turn = self._waiting.popleft()
+            place = next((at for at, (name, _) in enumerate(self._waiting) if name != self._last), 0)
+            self._last, turn = self._waiting[place]
+            del self._waiting[place]
             # One that is being cancelled is so at once, and only hears of it later.
             if not turn.done():
                 self._passing += 1

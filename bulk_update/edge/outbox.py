@@ -1,7 +1,8 @@
 """Between the reader and the senders: rows go in by blocks, batches come out; who is ahead waits."""
 
 import contextlib
-from collections import deque
+import sys
+from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
@@ -18,12 +19,18 @@ SLOW: Final = 200.0
 
 
 class Outbox:
-    """Hold the rows that wait. `ahead`: batches that may be ready before reading waits for the senders."""
+    """Hold the rows that wait.
 
-    def __init__(self, batcher: Batcher, ahead: int) -> None:
+    `ahead`: batches that may be ready before reading waits for the senders. `most`: batches of one organization that
+    may be under way at once: should it turn out to be in trouble, there are senders left for the others.
+    """
+
+    def __init__(self, batcher: Batcher, ahead: int, most: int = sys.maxsize) -> None:
         self._batcher = batcher
         self._ahead = ahead
-        self._under_way = 0
+        self._most = most
+        self._under_way: Counter[str] = Counter()
+        self._crowding: set[str] = set()
         self._added = 0
         self._is_reading = False
         self._closed = False
@@ -65,14 +72,16 @@ class Outbox:
         `release` its rows when they are final, and `finish` when nothing of it is left to send.
         """
         since, added = anyio.current_time(), self._added
-        while (batch := self._batcher.take()) is None:
+        while (batch := self._batcher.take(self._crowding)) is None:
             if self._closed and not self._under_way and not self._batcher.rows:
                 return None
             await self._wait()
             idle = anyio.current_time() - since
             if self._is_reading and idle >= LINGER and self._added - added < SLOW * idle:
                 self._batcher.leave_early()
-        self._under_way += 1
+        self._under_way[batch.organization] += 1
+        if self._under_way[batch.organization] >= self._most:
+            self._crowding.add(batch.organization)
         self._room.set()
         return batch
 
@@ -96,9 +105,12 @@ class Outbox:
         """Make the bodies of batches to come smaller."""
         self._batcher.lower_body(most)
 
-    def finish(self) -> None:
-        """Note that a batch that was taken is done with."""
-        self._under_way -= 1
+    def finish(self, organization: str) -> None:
+        """Note that a batch of an organization that was taken is done with."""
+        self._under_way[organization] -= 1
+        if not self._under_way[organization]:
+            del self._under_way[organization]
+        self._crowding.discard(organization)
         self._wake_senders()
 
     async def _wait(self) -> None:

@@ -18,6 +18,7 @@ import aiolimiter
 from bulk_update.pure.governor import Governor
 from bulk_update.pure.pacing import Rate, SlidingWindow
 from bulk_update.pure.retrying import Chance
+from bulk_update.turns import Turns
 
 _LOOK_AGAIN: Final = 1.0
 """Seconds after which one that waits looks whether another rate is to be kept."""
@@ -109,7 +110,7 @@ class Pace:
         """Wait for the turn of this request among those of its organization."""
         lane = self._lane(organization)
         if lane is not None:
-            await lane.turn()
+            await lane.turn(organization)
 
     @contextlib.contextmanager
     def flight(self) -> Iterator[None]:
@@ -120,9 +121,9 @@ class Pace:
         finally:
             self._all.flying -= 1
 
-    async def turn(self) -> None:
-        """Wait for the turn of this request among all; first come, first served."""
-        await self._all.turn()
+    async def turn(self, organization: str) -> None:
+        """Wait for the turn of this request among all."""
+        await self._all.turn(organization)
 
     async def leave(self, organization: str) -> float:
         """Wait until one more request may leave, and note that it leaves now; tell when that is."""
@@ -212,13 +213,13 @@ class _Lane:
         self.governor = Governor(rate.per_second if rate is not None else math.inf)
         self.flying = 0
         self._limiter: aiolimiter.AsyncLimiter | None = None
-        self._queue = asyncio.Lock()
+        self._queue = Turns()
         self._first = asyncio.Lock()
         self._last = -math.inf
         self._set(rate)
 
-    async def turn(self) -> None:
-        """Wait for a turn."""
+    async def turn(self, organization: str) -> None:
+        """Wait for a turn: first come, first served; where the pace is slowed, one organization after the other."""
         if self._limiter is not None:
             await self._space()
         governor = self.governor
@@ -226,7 +227,7 @@ class _Lane:
         if not governor.is_slowed and governor.not_before <= now():
             self._last = now()
             return
-        async with self._queue:
+        async with self._queue.turn(organization):
             while (wait := self._wait(now())) > 0:
                 # The pace may change meanwhile, so a long wait looks again.
                 await asyncio.sleep(min(wait, 1.0))

@@ -88,7 +88,7 @@ class Batcher:
         if self.is_full():
             self._unblock()
 
-    def take(self) -> Batch | None:
+    def take(self, passing_over: Collection[str] = ()) -> Batch | None:
         """Hand out the next batch, or None when none may leave yet."""
         while not self._ready and (group := self._next_leaving()) is not None:
             self._seal(group, early=self._closed)
@@ -96,7 +96,15 @@ class Batcher:
             self._unblock()
         if not self._ready:
             return None
-        batch = self._ready.popleft()
+        if passing_over and self._ready[0].organization in passing_over:
+            place = next((at for at, each in enumerate(self._ready) if each.organization not in passing_over), None)
+            if place is None:
+                return None
+            self._ready.rotate(-place)
+            batch = self._ready.popleft()
+            self._ready.rotate(place)
+        else:
+            batch = self._ready.popleft()
         self.rows -= len(batch.changes)
         return batch
 

@@ -32,7 +32,7 @@ async def done_with(outbox: Outbox, batch: Batch | None) -> int:
     """Settle all rows of a batch; tell how many they were."""
     assert batch is not None
     outbox.release(batch.organization, [change.id for change in batch.changes])
-    outbox.finish()
+    outbox.finish(batch.organization)
     return len(batch.changes)
 
 
@@ -52,7 +52,7 @@ async def test_full_batches_leave_at_once_and_what_is_left_at_the_end() -> None:
     assert asyncio.get_running_loop().time() < 0.1
     for batch in (changes(10), changes(10, first=10)):
         outbox.release("org-1", [change.id for change in batch])
-        outbox.finish()
+        outbox.finish("org-1")
     outbox.close()
     assert await drain(outbox) == [5]
 

@@ -41,6 +41,11 @@ class Resting:
             self._failing.discard(organization)
             self._rest_or_resume(organization)
 
+    def _share(self) -> int:
+        """Tell how many batches of each failing organization may be alive: the more of them fail, the fewer."""
+        failing = sum(name in self._failing for name in self._alive)
+        return max(1, min(self._most, 2 * self._most // max(1, failing)))
+
     @contextlib.contextmanager
     def _counting(self, counter: Counter[str], organization: str) -> Iterator[None]:
         counter[organization] += 1
@@ -54,8 +59,9 @@ class Resting:
             self._rest_or_resume(organization)
 
     def _rest_or_resume(self, organization: str) -> None:
-        failing = self._alive[organization] if organization in self._failing else 0
-        must_rest = max(self._held_up[organization], failing) >= self._most
+        must_rest = self._held_up[organization] >= self._most or (
+            organization in self._failing and self._alive[organization] >= self._share()
+        )
         if must_rest and organization not in self._resting:
             self._resting.add(organization)
             self._supply.rest(organization)

@@ -263,10 +263,10 @@ class Sender:
             if means.pace.is_slowed(organization):
                 with self._resting.held_up(organization), means.stop.interrupts():
                     await means.pace.organization_turn(organization)
-            is_probe = await means.gate.enter(is_retry=is_retry)
+            is_probe = await means.gate.enter(organization, is_retry=is_retry)
             try:
                 with means.stop.interrupts():
-                    await means.pace.turn()
+                    await means.pace.turn(organization)
             except BaseException:
                 means.gate.leave(is_probe=is_probe)
                 raise
