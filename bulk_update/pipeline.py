@@ -167,7 +167,8 @@ class Run:
                 ended = self._with_ledger(ended)
         except* LedgerUnwritable as broken:
             self._stop.reason = _broken(broken)
-            ended = self._end()
+            self._notice_ledger()  # what it holds would be lost with this process
+            ended = self._with_ledger(self._end())
         return ended
 
     def stop(self, reason: BulkUpdateError) -> None:

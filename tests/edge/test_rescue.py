@@ -1,15 +1,20 @@
 """A ledger that somebody takes away from a run: it is found, or saved, and the message says where it is."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from bulk_update.edge.ledger import LedgerFile
 from bulk_update.edge.rescue import rescue
 from bulk_update.errors import LedgerGone
+from tests.fake_api import FakeApi, MemoryLedger, make_run, updated
+from tests.runs import ledger_of, plan, rows
 
 HELD = b"what it held\n" * 100_000
 
@@ -45,6 +50,37 @@ def test_a_ledger_that_was_deleted_comes_back(ledger: LedgerFile) -> None:
     assert ledger.path.read_bytes() == HELD
     assert ledger.path.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in ledger.path.parent.iterdir()] == ["ledger"]
+
+
+@dataclass
+class Full:
+    """A ledger file whose disk is full from an append on, and that is deleted before."""
+
+    file: LedgerFile
+    appends: int = 0
+    control: None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    async def append(self, data: bytes) -> None:
+        self.appends += 1
+        if self.appends == 6:
+            self.file.path.unlink()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        await self.file.append(data)
+
+
+async def test_a_ledger_that_is_deleted_comes_back_also_when_it_can_no_longer_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "ledger"
+    path.touch()
+    descriptor = os.open(path, os.O_RDWR | os.O_APPEND)
+    file = Full(LedgerFile(path, descriptor))
+    done = await make_run(FakeApi(updated), rows(50), plan(1), file=cast(MemoryLedger, file)).carry_out()
+    os.close(descriptor)
+    assert isinstance(done.reason, LedgerGone)
+    assert done.reason.is_back
+    assert done.summary.updated == ledger_of(path.read_bytes()).statuses["updated"] > 0
 
 
 def test_a_ledger_that_was_moved_is_left_where_it_is(ledger: LedgerFile) -> None:
