@@ -104,8 +104,7 @@ class Run:
         self._overflow = TemporaryOverflow()
         # Few batches need to be ready, since each sender has one besides; but all of very few may have to wait.
         concurrency = plan.persistence.concurrency
-        most = 2 * concurrency - max(1, concurrency // 4)
-        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=concurrency, most=most)
+        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=concurrency, most=2 * concurrency)
         self._books = Books(
             stage.state.tally,
             self._outbox.release,
@@ -261,8 +260,10 @@ class Run:
 
     async def _read_and_send(self) -> None:
         async with anyio.create_task_group() as senders:
-            # More batches are alive than attempts in flight: one that waits for its retry holds up no other.
-            for _ in range(2 * self._plan.persistence.concurrency):
+            # More batches are alive than attempts in flight: one that waits for its retry holds up no other. And more
+            # than one organization may have: there is a sender left when all of its batches are in trouble.
+            concurrency = self._plan.persistence.concurrency
+            for _ in range(2 * concurrency + max(1, concurrency // 4)):
                 senders.start_soon(self._send)
             try:
                 await self._read()
