@@ -226,3 +226,6 @@ class _Watched(asyncio.StreamReaderProtocol):
         if self._connection is not None:
             self._connection.leave()
         super().connection_lost(exc)
+        closed: asyncio.Future[None] = vars(self)["_closed"]
+        if closed.done() and not closed.cancelled():
+            closed.exception()  # a client that resets its connection is nothing to complain of
