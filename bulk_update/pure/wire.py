@@ -116,10 +116,21 @@ def _read_success(body: bytes) -> tuple[str, Mapping[str, _Verdict | None]]:
         pass
     else:
         # Each verdict says "success", and so does the status; if nothing else does, no id is named twice.
-        if body.count(b'"success"') == len(result.data) + 1 and b"\\u" not in body:
+        is_each_once = body.count(b'"data"') == body.count(b'"result"') == 1
+        if is_each_once and body.count(b'"success"') == len(result.data) + 1 and b"\\u" not in body:
             return result.status, result.data
     loose = _decode_loosely(body).result
+    _check_said_once(body)
     return loose.status, _verdicts(loose.data)
+
+
+def _check_said_once(body: bytes) -> None:
+    """Refuse an answer that names a member above the ids twice: which of them holds nobody knows. ValueError."""
+    outer = json.loads(body, object_pairs_hook=list, parse_int=str)
+    for members in (outer, *(inner for name, inner in outer if name == "result")):
+        names = [name for name, _ in members]
+        if len(set(names)) < len(names):
+            raise msgspec.ValidationError("a member that is there twice")
 
 
 def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch) -> Judgement:
@@ -148,7 +159,7 @@ def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch
 
 def _failure(answer: Answer) -> _Error | None:
     """Find the error in an answer, whatever its HTTP status: it may come inside a 200."""
-    if answer.status == 200 and b'"error"' not in answer.body:
+    if answer.status == 200 and b'"error"' not in answer.body and b"\\u" not in answer.body:
         return None
     try:
         return _decode_failure(answer.body).error

@@ -49,6 +49,19 @@ def ids_of(judgement: Judgement) -> tuple[str, str, str]:
     )
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"result":{"status":"success","data":{"a":{"success":false}},"data":{"a":{"success":true}}}}',
+        b'{"result":{"status":"success","data":{"a":{"success":true}},"d\\u0061ta":{"a":{"success":true}}}}',
+        b'{"result":{"status":"success","data":{}},"result":{"status":"success","data":{"a":{"success":true}}}}',
+        b'{"err\\u006fr":{"status":"INTERNAL","message":"no"},"result":{"status":"success","data":{"a":{"success":true}}}}',
+    ],
+)
+def test_an_answer_that_contradicts_itself_updates_nothing(body: bytes) -> None:
+    assert ids_of(ask(body, ids="a")) == ("", "", "a")
+
+
 # ----------------------------------------------------------------------------------------------- what is sent
 
 
