@@ -1,53 +1,68 @@
-"""One at a time, and no organization twice in a row while another waits."""
+"""So many at a time, and no organization twice in a row while another waits."""
 
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 
 class Turns:
-    """Let one at a time pass; the next is of another organization than the last, where one waits.
+    """Let so many at a time pass; the next is of another organization than the last, where one waits.
 
-    What looks like trouble for all may be that of one organization, whose batches are many.
+    What looks like trouble for all may be that of one organization, whose batches are many. `most`: how many may
+    have a turn at once, which may change.
     """
 
-    def __init__(self) -> None:
-        self._is_taken = False
+    def __init__(self, most: Callable[[], int] = lambda: 1) -> None:
+        self._most = most
+        self._taken = 0
         self._last = ""
         self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
 
+    def take(self, organization: str) -> bool:
+        """Have a turn at once, which `release` gives back; False when one has to wait for it."""
+        if self._waiting or self._taken >= self._most():
+            return False
+        self._taken += 1
+        self._last = organization
+        return True
+
     async def acquire(self, organization: str) -> None:
-        """Wait for the turn, which `release` gives back."""
-        if not self._is_taken:
-            self._is_taken, self._last = True, organization
+        """Wait for a turn, which `release` gives back."""
+        if self.take(organization):
             return
         turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((organization, turn))
+        place = organization, turn
+        self._waiting.append(place)
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.release()
-            else:
-                self._waiting.remove((organization, turn))
+            elif place in self._waiting:
+                self._waiting.remove(place)
             raise
 
     def release(self) -> None:
-        """Give the turn to the next."""
-        self._is_taken = False
-        others = (place for place, (name, turn) in enumerate(self._waiting) if name != self._last and not turn.done())
-        same = (place for place, (_, turn) in enumerate(self._waiting) if not turn.done())
-        place = next(others, next(same, None))
-        if place is not None:
-            self._last, turn = self._waiting[place]
+        """Give a turn to the next."""
+        self._taken -= 1
+        self.wake()
+
+    def wake(self) -> None:
+        """Let those pass that may now."""
+        while self._waiting and self._taken < self._most():
+            place = next((at for at, (name, _) in enumerate(self._waiting) if name != self._last), 0)
+            organization, turn = self._waiting[place]
             del self._waiting[place]
-            self._is_taken = True
-            turn.set_result(None)
+            # One that is being cancelled is so at once, and only hears of it later.
+            if not turn.done():
+                self._taken += 1
+                self._last = organization
+                turn.set_result(None)
 
     @contextlib.asynccontextmanager
     async def turn(self, organization: str) -> AsyncIterator[None]:
-        """Have the turn while the block lasts."""
+        """Have a turn while the block lasts."""
         await self.acquire(organization)
         try:
             yield

@@ -1,7 +1,6 @@
 """Where attempts wait for a slot, and in an outage for their turn to probe."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
@@ -42,9 +41,7 @@ class Gate:
         self._give_up_after = give_up_after
         self._backoff = Backoff()
         self._budget = RetryBudget()
-        self._passing = 0
-        self._waiting: deque[tuple[str, asyncio.Future[None]]] = deque()
-        self._last = ""
+        self._slots = Turns(lambda: concurrency.limit)
         self._probe = Turns()
         self._failed_probes = 0
         self.next_probe_at: float | None = None
@@ -52,11 +49,10 @@ class Gate:
 
     async def enter(self, organization: str, *, is_retry: bool) -> bool:
         """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
-        if is_retry or self._health.is_outage or self._waiting or self._passing >= self._concurrency.limit:
+        if is_retry or self._health.is_outage or not self._slots.take(organization):
             with self._stop.interrupts():
                 return await self._wait_to_enter(organization, is_retry=is_retry)
         self._budget.earn()
-        self._passing += 1
         return False
 
     def leave(self, *, is_probe: bool) -> None:
@@ -64,11 +60,11 @@ class Gate:
         if is_probe:
             self._failed_probes = self._failed_probes + 1 if self._health.is_outage else 0
             self._probe.release()
-        self._give_slot_back()
+        self._slots.release()
 
     def flight(self, when_overdue: Callable[[], None]) -> "_Flight":
         """Watch an attempt, from the call of what is given on: one that is overdue keeps no other from passing."""
-        return _Flight(self._concurrency, self._wake, when_overdue)
+        return _Flight(self._concurrency, self._slots.wake, when_overdue)
 
     def answered(self, seconds: float) -> None:
         """Note how long an answer took: what is enough at once depends on it."""
@@ -99,7 +95,7 @@ class Gate:
             try:
                 if is_probe:
                     await self._wait_to_probe()
-                await self._take_slot(organization)
+                await self._slots.acquire(organization)
             except BaseException:
                 if is_probe:
                     self._probe.release()
@@ -110,37 +106,7 @@ class Gate:
             if is_probe or not self._health.is_outage:
                 return is_probe
             # The outage began while this one waited for its slot.
-            self._give_slot_back()
-
-    async def _take_slot(self, organization: str) -> None:
-        if not self._waiting and self._passing < self._concurrency.limit:
-            self._passing += 1
-            return
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((organization, turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self._give_slot_back()
-            elif (organization, turn) in self._waiting:
-                self._waiting.remove((organization, turn))
-            raise
-
-    def _give_slot_back(self) -> None:
-        self._passing -= 1
-        self._wake()
-
-    def _wake(self) -> None:
-        """Hand the slots to those that wait, to another organization than the last where one does."""
-        while self._waiting and self._passing < self._concurrency.limit:
-            place = next((at for at, (name, _) in enumerate(self._waiting) if name != self._last), 0)
-            self._last, turn = self._waiting[place]
-            del self._waiting[place]
-            # One that is being cancelled is so at once, and only hears of it later.
-            if not turn.done():
-                self._passing += 1
-                turn.set_result(None)
+            self._slots.release()
 
     async def _spend_retry(self) -> None:
         now = asyncio.get_running_loop().time
