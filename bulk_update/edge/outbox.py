@@ -55,7 +55,7 @@ class Outbox:
         """Let changes wait; return when there is a use in reading on."""
         self._batcher.add(changes)
         self._added += len(changes)
-        self._wake_senders()
+        self._wake_one()
         while self._batcher.ready >= self._ahead or self._batcher.is_full():
             self._room = anyio.Event()
             await self._room.wait()
@@ -64,7 +64,7 @@ class Outbox:
         """Let what is left leave: the input has ended."""
         self._closed = True
         self._batcher.close()
-        self._wake_senders()
+        self._wake_one()
 
     async def take(self) -> Batch | None:
         """Wait for the next batch; None when there is none any more.
@@ -74,6 +74,7 @@ class Outbox:
         since, added = anyio.current_time(), self._added
         while (batch := self._batcher.take(self._crowding)) is None:
             if self._closed and not self._under_way and not self._batcher.rows:
+                self._wake_one()
                 return None
             await self._wait()
             idle = anyio.current_time() - since
@@ -83,13 +84,14 @@ class Outbox:
         if self._under_way[batch.organization] >= self._most:
             self._crowding.add(batch.organization)
         self._room.set()
+        self._wake_one()
         return batch
 
     def release(self, organization: str, ids: Collection[str]) -> None:
         """Let later changes to these ids leave."""
         self._batcher.release(organization, ids)
         self._room.set()
-        self._wake_senders()
+        self._wake_one()
 
     def rest(self, organization: str) -> None:
         """Hand out no more batches of an organization for now."""
@@ -99,7 +101,7 @@ class Outbox:
     def resume(self, organization: str) -> None:
         """Hand out batches of an organization again."""
         self._batcher.resume(organization)
-        self._wake_senders()
+        self._wake_one()
 
     def lower_body(self, most: int) -> None:
         """Make the bodies of batches to come smaller."""
@@ -111,7 +113,7 @@ class Outbox:
         if not self._under_way[organization]:
             del self._under_way[organization]
         self._crowding.discard(organization)
-        self._wake_senders()
+        self._wake_one()
 
     async def _wait(self) -> None:
         event = anyio.Event()
@@ -122,9 +124,10 @@ class Outbox:
         if not event.is_set():
             self._idle.remove(event)
 
-    def _wake_senders(self) -> None:
-        """Wake as many senders as there are batches; all of them once the input has ended."""
-        batches = len(self._idle) if self._closed else self._batcher.ready
-        while self._idle and batches > 0:
+    def _wake_one(self) -> None:
+        """Wake the sender that has waited longest; it wakes the next when it has found what to do.
+
+        All at once would be many for a single batch, each time: there are as many as attempts in flight, and more.
+        """
+        if self._idle and (self._closed or self._batcher.has_next):
             self._idle.popleft().set()
-            batches -= 1

@@ -60,6 +60,11 @@ class Batcher:
         """Batches that wait only to be taken."""
         return len(self._ready)
 
+    @property
+    def has_next(self) -> bool:
+        """Tell whether there may be a batch to take, also one that is put together only then."""
+        return bool(self._ready or self._leaving)
+
     def is_full(self) -> bool:
         """Tell whether to stop adding: rows held behind earlier ones fill the buffer."""
         return self._held > self._limits.buffer // 2

@@ -1,7 +1,7 @@
 """Between the reader and the senders: who is ahead waits, and nothing waits for nothing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import pytest
 
@@ -205,3 +205,40 @@ async def test_every_row_leaves_once_however_many_take(senders: int) -> None:
             group.create_task(send())
     assert sorted(change.line for batch in seen for change in batch) == sorted(change.line for change in everything)
     assert outbox.rows == 0
+
+
+class CountingBatcher(Batcher):
+    """Count how often somebody asks for a batch."""
+
+    asked = 0
+
+    def take(self, passing_over: Collection[str] = ()) -> Batch | None:
+        self.asked += 1
+        return super().take(passing_over)
+
+
+async def test_a_batch_that_is_done_wakes_one_sender_however_many_have_nothing_to_do() -> None:
+    batcher = CountingBatcher(Limits(10, 10**6, 10**9))
+    outbox = Outbox(batcher, 500)
+    await outbox.put(changes(200))
+    batches = [await outbox.take() for _ in range(20)]
+    idle = [asyncio.ensure_future(outbox.take()) for _ in range(300)]
+    outbox.close()
+    await asyncio.sleep(0.1)
+    before = batcher.asked
+    for batch in batches[1:]:
+        await done_with(outbox, batch)
+        await asyncio.sleep(0.1)
+    assert batcher.asked - before <= 2 * len(batches)
+    await done_with(outbox, batches[0])
+    assert await asyncio.gather(*idle) == [None] * 300
+
+
+async def test_batches_that_become_ready_at_once_are_taken_at_once() -> None:
+    outbox = outbox_of(ahead=100)
+    takers = [asyncio.ensure_future(outbox.take()) for _ in range(20)]
+    await asyncio.sleep(LINGER / 2)
+    await outbox.put(changes(200))
+    began = asyncio.get_running_loop().time()
+    assert all(await asyncio.gather(*takers))
+    assert asyncio.get_running_loop().time() - began < 0.001

@@ -223,7 +223,7 @@ async def test_a_second_answer_that_comes_late_makes_no_later_change_updated(tmp
     """The answer lies on the pooled connection when the next change of the same id leaves over it."""
     changes = [row("a0", actionIcon="first"), row("a0", actionIcon="second")]
     async with open_misbehaving([Stray(seconds=0.001), verdicts({"a0": False})]) as server:
-        how = replace(plan(1), rate=Rate(4, 1.0))
+        how = replace(plan(1), rate=Rate(1, 0.25))
         done = await carry_out(server.url, changes, tmp_path, how)
     assert [done.ledger.status(line) for line in (1, 2)] == ["updated", "failed"]
     assert [json.loads(applied.activity)["actionIcon"] for applied in server.applied] == ["first"]
