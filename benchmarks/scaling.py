@@ -57,16 +57,16 @@ class Curves:
 def scaling(folder: Path, server: Server, *, most_rows: int, most_organizations: int, rounds: int) -> Curves:
     """Measure both curves."""
     start = _start(folder, server)
-    by_rows = []
-    for rows in _decades(10_000, most_rows):
-        spec = Spec(rows, max(1, rows // 1_000))
-        by_rows.append((rows, _cost(folder, server, spec, start, rounds)))
+    by_rows = [Spec(rows, max(1, rows // 1_000)) for rows in _decades(10_000, most_rows)]
     rows = SMALL_BATCH * most_organizations
-    by_organizations = []
-    for organizations in _powers(most_organizations):
-        spec = Spec(rows, organizations, spread="turns", batch=SMALL_BATCH)
-        by_organizations.append((organizations, _cost(folder, server, spec, start, rounds)))
-    return Curves(by_rows, by_organizations, rows)
+    by_organizations = [
+        Spec(rows, organizations, spread="turns", batch=SMALL_BATCH) for organizations in _powers(most_organizations)
+    ]
+    return Curves(
+        [(spec.rows, cost) for spec, cost in _costs(folder, server, by_rows, start, rounds)],
+        [(spec.organizations, cost) for spec, cost in _costs(folder, server, by_organizations, start, rounds)],
+        rows,
+    )
 
 
 def _start(folder: Path, server: Server) -> float:
@@ -75,11 +75,18 @@ def _start(folder: Path, server: Server) -> float:
     return median(_run(source, folder, server).cpu for _ in range(STARTS))
 
 
-def _cost(folder: Path, server: Server, spec: Spec, start: float, rounds: int) -> Figure:
-    source = make_input(folder, spec)
-    runs = [_run(source, folder, server) for _ in range(rounds)]
-    source.path.unlink()
-    return Figure([(run.cpu - start) / spec.rows * 1e6 for run in runs])
+def _costs(
+    folder: Path, server: Server, specs: Sequence[Spec], start: float, rounds: int
+) -> Sequence[tuple[Spec, Figure]]:
+    """Let all sizes take turns, so that a machine that slows down meanwhile bends no curve."""
+    sources = [make_input(folder, spec) for spec in specs]
+    found = [
+        [(_run(source, folder, server).cpu - start) / source.spec.rows * 1e6 for source in sources]
+        for _ in range(rounds)
+    ]
+    for source in sources:
+        source.path.unlink()
+    return [(spec, Figure(costs)) for spec, costs in zip(specs, zip(*found, strict=True), strict=True)]
 
 
 def _run(source: Input, folder: Path, server: Server) -> Cost:
