@@ -15,6 +15,7 @@ from benchmarks.children import Failed, cores, pin
 from benchmarks.contest import contest
 from benchmarks.memory import batching, memory
 from benchmarks.readme import README, record
+from benchmarks.sampled import stages
 from benchmarks.scaling import scaling
 from benchmarks.server import Server, open_server
 from benchmarks.starting import starting
@@ -80,6 +81,7 @@ def _parse() -> argparse.Namespace:
 
 TITLES: Final = {
     "jobs": "The jobs, and what others would use",
+    "stages": "Where the time goes",
     "scaling": "More rows, more organizations",
     "memory": "Memory",
     "batching": "Requests",
@@ -104,6 +106,7 @@ def _sections(folder: Path, server: Server, size: Size, *, record: bool) -> Mapp
 
     return {
         "jobs": lambda: contest(folder, server, rows=size.contest_rows, rounds=size.rounds),
+        "stages": lambda: stages(folder, server, rows=size.contest_rows, rounds=size.rounds),
         "scaling": curves,
         "memory": lambda: memory(
             folder, server, rows=size.memory_rows, sizes=size.memory_sizes, organizations=size.memory_organizations

@@ -7,7 +7,8 @@ import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from types import FrameType, SimpleNamespace
+from typing import Literal, cast
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -18,6 +19,7 @@ from benchmarks.children import Costs, Failed, run
 from benchmarks.contest import contest
 from benchmarks.figures import Figure, counted, table
 from benchmarks.inputs import CSV_HEADER, Spec, make_bodies, make_input, write_rows
+from benchmarks.sampled import OTHER, stage_of, stages
 from benchmarks.server import open_server
 
 
@@ -133,3 +135,27 @@ def test_our_jobs_and_the_rivals_take_turns(tmp_path: Path, monkeypatch: pytest.
     assert len(labels) == 11
     assert "**Not measured**: GNU parallel with jq and curl: there is no parallel and no jq and no curl here." in words
     assert "**Not measured**: elasticsearch-py" in words
+
+
+def test_a_sample_counts_for_the_stage_that_called_what_is_running() -> None:
+    def frame(*files: str) -> FrameType:
+        """Make frames, the innermost first."""
+        above = None
+        for file in reversed(files):
+            above = SimpleNamespace(f_code=SimpleNamespace(co_filename=file), f_back=above)
+        return cast("FrameType", above)
+
+    site, ours = "/x/lib/python3.11/site-packages/", "/x/bulk_update/"
+    assert stage_of(frame(f"{ours}pure/activity.py")) == "read a row and validate it"
+    assert stage_of(frame("/x/lib/python3.11/json/encoder.py", f"{ours}pure/ledger_lines.py")).startswith("record")
+    assert stage_of(frame(f"{site}aiohttp/streams.py", f"{ours}pipeline.py")) == "HTTP"
+    assert stage_of(frame("/x/lib/python3.11/asyncio/events.py")).startswith("event loop")
+    assert stage_of(frame("<frozen importlib._bootstrap>", f"{ours}pipeline.py")) == OTHER
+    assert stage_of(frame("<string>")) == OTHER
+
+
+def test_the_stages_of_a_run_are_told_with_their_shares(tmp_path: Path) -> None:
+    with open_server() as server:
+        said = stages(tmp_path, server, rows=2_000, rounds=1)
+    assert "read a row and validate it" in said
+    assert "| all" in said
