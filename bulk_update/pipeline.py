@@ -41,6 +41,9 @@ from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance, Health
 from bulk_update.pure.tally import Summary
 
+_AHEAD: Final = 4
+"""Batches that may be ready, at least, before reading waits; with many senders half as many as there are attempts."""
+
 _LOOK: Final = 1.0
 """Seconds between looks at the control file, and at the ledger's place."""
 
@@ -102,9 +105,11 @@ class Run:
         self._is_read_whole = False
         self._ledger = Ledger(stage.file, stage.file.seal)
         self._overflow = TemporaryOverflow()
-        # Few batches need to be ready, since each sender has one besides; but all of very few may have to wait.
+        # Few batches need to be ready, since each sender has one besides.
         concurrency = plan.persistence.concurrency
-        self._outbox = Outbox(Batcher(plan.limits, self._overflow), ahead=concurrency, most=2 * concurrency)
+        self._outbox = Outbox(
+            Batcher(plan.limits, self._overflow), ahead=max(_AHEAD, concurrency // 2), most=2 * concurrency
+        )
         self._books = Books(
             stage.state.tally,
             self._outbox.release,

@@ -12,8 +12,11 @@ from bulk_update.pure.retrying import Fault
 class Transport(Protocol):
     """Carry one request body to the API."""
 
-    async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
-        """Send a body and read its answer; await `leave` last, right before the bytes leave."""
+    async def post(self, encode: Callable[[], bytes], leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
+        """Send a body and read its answer; await `leave` last, right before the bytes leave.
+
+        `encode`: makes the body, which is kept only until it has left.
+        """
 
     async def renew(self, left: float) -> bool:
         """Read the credentials again, after those were refused that a request left with at loop time `left`.

@@ -74,11 +74,11 @@ class FakeApi:
         """When requests left."""
         return [sent.time for sent in self.sent]
 
-    async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
+    async def post(self, encode: Callable[[], bytes], leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
         """Take a request. Implements `ports.Transport`."""
         await asyncio.sleep(self._connecting())
         await leave()
-        data = json.loads(body)["data"]
+        data = json.loads(encode())["data"]
         ids = tuple(activity["id"] for activity in data["activities"])
         activities = tuple(json.dumps(activity).encode() for activity in data["activities"])
         now = asyncio.get_running_loop().time

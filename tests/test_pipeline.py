@@ -88,10 +88,10 @@ async def test_connections_that_are_closed_while_one_waits_cost_no_rate() -> Non
     """The first time that an attempt may leave, its connection is found closed: it leaves over another."""
 
     class Closing(FakeApi):
-        async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
+        async def post(self, encode: Callable[[], bytes], leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
             await leave()
             await asyncio.sleep(0.2)
-            return await super().post(body, leave)
+            return await super().post(encode, leave)
 
     api = Closing(updated)
     done = await carry_out_with(api, rows(6), patient(rate=Rate(1, 60.0)))

@@ -117,23 +117,23 @@ class HttpTransport:
         self._head = _head(self._request)
         self._renewed_at = float("-inf")
 
-    async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
+    async def post(self, encode: Callable[[], bytes], leave: Callable[[], Awaitable[None]]) -> Answer | Fault:
         """Send a body and read its answer."""
         departure = _Departure(leave, self._timeout)
         try:
             with departure.scope:
-                return self._without_secrets(await self._post(body, departure))
+                return self._without_secrets(await self._post(encode, departure))
         except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
             return self._without_secrets(_fault(error, has_left=departure.has_left))
         if departure.has_left:
             return Fault(Trouble.TIMEOUT, f"no answer within {self._timeout:g} s")
         return Fault(Trouble.UNREACHED, f"no connection within {self._timeout:g} s")
 
-    async def _post(self, body: bytes, departure: _Departure) -> Answer | Fault:
+    async def _post(self, encode: Callable[[], bytes], departure: _Departure) -> Answer | Fault:
         for _ in range(_CONNECTIONS):
             connection = await self._connector.connect(self._request, [], self._connecting)
             try:
-                outcome = await self._exchange(connection, body, departure)
+                outcome = await self._exchange(connection, encode, departure)
                 connection.release()  # into the pool, if it is fit for it
             except _Soiled:
                 continue
@@ -145,7 +145,9 @@ class HttpTransport:
             return outcome
         return Fault(Trouble.UNREACHED, "connections close, or bring bytes, before a request has left")
 
-    async def _exchange(self, connection: Connection, body: bytes, departure: _Departure) -> Answer | Fault:
+    async def _exchange(
+        self, connection: Connection, encode: Callable[[], bytes], departure: _Departure
+    ) -> Answer | Fault:
         """Send a request over a connection and read what comes. `_Soiled` when that would not be its answer."""
         _clean_transport(connection)
         await departure.leave()
@@ -155,7 +157,7 @@ class HttpTransport:
         assert protocol is not None
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
         departure.has_left = True
-        transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (self._head, len(body), body))
+        transport.write(_framed(self._head, encode()))
         message, payload = await protocol.read()
         while message.code in _INTERIM:
             message, payload = await protocol.read()
@@ -227,6 +229,10 @@ def _head(request: aiohttp.ClientRequest) -> bytes:
         if not line.isprintable():
             raise ValueError(f"{line.partition(':')[0]} holds a character that no header may hold")
     return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def _framed(head: bytes, body: bytes) -> bytes:
+    return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
 async def _read(message: RawResponseMessage, payload: StreamReader, close: Callable[[], None]) -> Answer | Fault:

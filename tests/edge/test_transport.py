@@ -5,8 +5,10 @@ import contextlib
 import json
 import socket
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -70,13 +72,13 @@ async def serving(script: Script, timeout: float = 10) -> AsyncIterator[tuple[Mi
 
 
 async def answer_of(transport: HttpTransport, what: bytes | None = None) -> Answer:
-    outcome = await transport.post(what or body(), at_once)
+    outcome = await transport.post(lambda: what or body(), at_once)
     assert isinstance(outcome, Answer)
     return outcome
 
 
 async def fault_of(transport: HttpTransport, leave: Callable[[], Awaitable[None]] = at_once) -> Fault:
-    outcome = await transport.post(body(), leave)
+    outcome = await transport.post(body, leave)
     assert isinstance(outcome, Fault)
     assert KEY not in repr(outcome)
     assert TOKEN not in repr(outcome)
@@ -118,7 +120,7 @@ async def test_no_byte_leaves_before_its_turn() -> None:
         await turn.wait()
 
     async with serving([ok()]) as (server, transport), asyncio.TaskGroup() as group:
-        posting = group.create_task(transport.post(body(), leave))
+        posting = group.create_task(transport.post(body, leave))
         await asked.wait()
         await in_a_while()
         assert server.connections == 1
@@ -132,7 +134,7 @@ async def test_waiting_for_its_turn_is_not_taken_from_the_time_to_answer() -> No
         await asyncio.sleep(0.6)
 
     async with serving([ok()], timeout=0.5) as (_, transport):
-        assert isinstance(await transport.post(body(), leave), Answer)
+        assert isinstance(await transport.post(body, leave), Answer)
 
 
 async def test_when_its_turn_never_comes_the_connection_goes_and_nothing_was_sent() -> None:
@@ -144,7 +146,7 @@ async def test_when_its_turn_never_comes_the_connection_goes_and_nothing_was_sen
 
     async with serving([ok()]) as (server, transport):
         with pytest.raises(Over):
-            await transport.post(body(), leave)
+            await transport.post(body, leave)
         await answer_of(transport)  # over a connection of its own
         assert [request.connection for request in server.requests] == [1]
 
@@ -160,7 +162,9 @@ async def test_any_number_of_requests_may_be_under_way() -> None:
     async with serving([Hang()]) as (server, transport), asyncio.TaskGroup() as group:
         tasks = []
         for wave in (60, 120):  # in waves, since the server's queue of new connections holds 100
-            tasks += [group.create_task(transport.post(body(f"a{n}"), at_once)) for n in range(wave - 60, wave)]
+            tasks += [
+                group.create_task(transport.post(partial(body, f"a{n}"), at_once)) for n in range(wave - 60, wave)
+            ]
             await server.until(lambda wave=wave: len(server.in_flight) == wave)  # type: ignore[misc]
         for task in tasks:
             task.cancel()
@@ -312,7 +316,7 @@ async def test_a_second_answer_to_an_earlier_request_is_no_answer_to_the_next_on
     async with serving([Stray(seconds=seconds), verdicts({"a": False})]) as (server, transport):
         first = await answer_of(transport)
         await server.until(lambda: 0 in server.sent)
-        second = await transport.post(body(), in_a_while)
+        second = await transport.post(body, in_a_while)
         assert isinstance(second, Answer)
     assert json.loads(first.body)["result"]["data"]["a"]["success"] is True
     assert json.loads(second.body)["result"]["data"]["a"]["success"] is False
@@ -342,7 +346,7 @@ async def test_an_answer_that_the_loop_has_not_read_yet_is_no_answer_to_the_next
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with open_transport(Target(url, CREDENTIALS), 10) as transport:
             await answer_of(transport)
-            assert isinstance(await transport.post(body(), leave_while_bytes_come), Answer)
+            assert isinstance(await transport.post(body, leave_while_bytes_come), Answer)
         assert (len(heads), len(open_writers)) == (2, 2)
 
 
@@ -366,7 +370,7 @@ async def test_of_an_attempt_that_is_given_up_nothing_more_goes_out(body_size: i
     async with await asyncio.start_server(read_late, sock=listening):
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         async with open_transport(Target(url, CREDENTIALS), 0.2) as transport:
-            outcome = await transport.post(b"x" * body_size, at_once)
+            outcome = await transport.post(lambda: b"x" * body_size, at_once)
             assert isinstance(outcome, Fault)
             assert outcome.trouble is Trouble.TIMEOUT
             go.set()
@@ -378,7 +382,7 @@ async def test_of_an_attempt_that_is_given_up_nothing_more_goes_out(body_size: i
 async def test_a_connection_that_the_server_has_closed_is_not_used_again(announced: bool) -> None:
     async with serving([Closing(announced=announced)]) as (server, transport):
         for _ in range(5):
-            outcome = await transport.post(body(), in_a_while)
+            outcome = await transport.post(body, in_a_while)
             assert isinstance(outcome, Answer)
     assert [request.connection for request in server.requests] == [0, 1, 2, 3, 4]
 
@@ -401,9 +405,21 @@ async def test_a_server_that_speaks_or_hangs_up_first_is_not_tried_for_ever(gree
     assert accepted <= 8
 
 
+async def test_a_body_is_not_kept_while_its_answer_is_waited_for() -> None:
+    """With large rows the bodies in flight would take as much memory as the rows themselves."""
+    large = body("a" * 100_000)
+    before = sys.getrefcount(large)
+    async with serving([Hang(), ok()]) as (server, transport):
+        posting = asyncio.get_running_loop().create_task(transport.post(lambda: large, at_once))
+        await server.until(lambda: len(server.in_flight) == 1)
+        assert sys.getrefcount(large) == before
+        posting.cancel()
+        await asyncio.wait([posting])
+
+
 async def test_who_is_cancelled_leaves_no_connection_behind() -> None:
     async with serving([Hang(), ok()]) as (server, transport):
-        posting = asyncio.get_running_loop().create_task(transport.post(body(), at_once))
+        posting = asyncio.get_running_loop().create_task(transport.post(body, at_once))
         await server.until(lambda: len(server.in_flight) == 1)
         posting.cancel()
         await asyncio.wait([posting])

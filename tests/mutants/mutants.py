@@ -302,9 +302,9 @@ MUTANTS: Final = (
         [
             Edit(
                 _SENDER,
-                "                outcome = await means.transport.post(encode_request(exchange.batch), leave)\n",
+                "                outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)\n",
                 "                with means.stop.interrupts():\n"
-                "                    outcome = await means.transport.post(encode_request(exchange.batch), leave)\n",
+                "                    outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)\n",
             )
         ],
     ),

@@ -47,7 +47,7 @@ class SimulatedTransport:
         self._last: tuple[Reply, Attempt] | None = None
         self._renewed_at: float | None = None
 
-    async def post(self, body: bytes, leave: Callable[[], Awaitable[None]]) -> Answer | Failed:
+    async def post(self, encode: Callable[[], bytes], leave: Callable[[], Awaitable[None]]) -> Answer | Failed:
         """Send a body and read its answer."""
         process, chance = self._process, self._chance
         if not process.is_alive:
@@ -57,14 +57,14 @@ class SimulatedTransport:
             fault = Fault.NONE
         if fault is Fault.UNREACHED:
             await asyncio.sleep(chance.random() * self._api.weather.latency)
-            self._api.read(body, self._run, fault).ended = self._world.now()
+            self._api.read(encode(), self._run, fault).ended = self._world.now()
             self._world.tell("no connection")
             return Failed(Trouble.UNREACHED, "connection refused")
         connection = self._idle.pop() if self._idle else _Connection()
         await leave()
         if not process.moment("leaving"):
             await process.wait_for_ever()
-        attempt = self._api.read(body, self._run, fault)
+        attempt = self._api.read(encode(), self._run, fault)
         self._world.tell(f"#{attempt.number} leaves: {_describe(attempt)}")
         self._watch(attempt)
         try:

@@ -246,7 +246,7 @@ class Sender:
             when_overdue = partial(self._resting.suspect, exchange.batch.organization)
             with means.pace.flight(), means.gate.flight(when_overdue) as has_left:
                 leave = partial(self._leave, exchange, has_left)
-                outcome = await means.transport.post(encode_request(exchange.batch), leave)
+                outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)
             exchange.is_out = False
             exchange.attempts += 1
             if isinstance(outcome, Answer):
