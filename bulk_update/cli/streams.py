@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import IO, Final, TextIO
 
 from bulk_update.errors import BulkUpdateError
+from bulk_update.pure.shown import printable
 
 LONGEST: Final = 1_000
 """Characters of a sentence that may hold what came from elsewhere."""
@@ -73,8 +74,7 @@ def data_stream() -> Iterator[IO[bytes]]:
 
 def safe(text: str, most: int = 200) -> str:
     """Show text that came from elsewhere: no control characters, no marks that reorder, not too long."""
-    shown = "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text[: most + 1])
-    return shown if len(text) <= most else shown[:most] + "…"
+    return printable(text, most)
 
 
 def leave_streams() -> None:

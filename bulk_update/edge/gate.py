@@ -11,7 +11,7 @@ from bulk_update.errors import BulkUpdateError, OutageOutlasted
 from bulk_update.model import Halted
 from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.retrying import Backoff, Chance, Health, RetryBudget
-from bulk_update.pure.standing import format_duration
+from bulk_update.pure.shown import format_duration
 from bulk_update.turns import Turns
 
 

@@ -10,21 +10,9 @@ from typing import IO, TYPE_CHECKING, Final, Protocol, TextIO, cast
 import anyio
 
 from bulk_update.model import Snapshot
-from bulk_update.pure.standing import (
-    ASCII,
-    UNICODE,
-    Cadence,
-    Course,
-    Glyphs,
-    Standing,
-    Tone,
-    as_event,
-    bar_width,
-    describe,
-    draw_bar,
-    fit,
-    printable,
-)
+from bulk_update.pure.progress_line import ASCII, UNICODE, Glyphs, Tone, bar_width, describe, draw_bar, fit
+from bulk_update.pure.shown import printable
+from bulk_update.pure.standing import Cadence, Course, Standing, as_event
 
 if TYPE_CHECKING:
     from rich.text import Text

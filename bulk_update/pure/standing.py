@@ -1,21 +1,14 @@
-"""How a run stands, in numbers and in words: what is done, how fast it goes, how long it will take.
+"""How a run stands, in numbers: what is done, how fast it goes, how long it will take.
 
 No clock is read: a `Snapshot` carries the seconds since its run began.
 """
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from operator import attrgetter
 from typing import Final
 
 from bulk_update.model import Snapshot, Status
-from bulk_update.pure.plural import counted
-
-LONGEST_MESSAGE: Final = 1_000
-"""Characters of a message that are shown."""
 
 _LEAST_SPAN: Final = 3.0
 """Seconds of a run that must be known before a speed is told."""
@@ -33,14 +26,6 @@ _LONGEST_SPAN: Final = 3_600.0
 
 _NOT_YET: Final = 0.999
 """Share of a run that has rows left, at most."""
-
-_LONG_PAUSE: Final = 2.0
-"""Seconds that a pause must last to be told of."""
-
-_UNITS: Final = ((1.0, "s"), (60.0, "min"), (3_600.0, "h"))
-_LONG_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_STEPS: Final = ((60, 5), (3_600, 60), (86_400, 600), (math.inf, 3_600))
-"""Durations below so many seconds are estimated in steps of so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,90 +185,6 @@ def seconds_left(earlier: Snapshot, later: Snapshot, limit: int | None = None) -
     return max(0.0, expected - rows_done(later)) * span / rows
 
 
-def _pace_span(allowed: tuple[float, float] | None) -> float:
-    """Tell the seconds over which requests are counted."""
-    if allowed is None:
-        return _PACE_SPAN
-    return min(_LONGEST_SPAN, max(_PACE_SPAN, _PACE_REQUESTS * allowed[1] / allowed[0]))
-
-
-# ------------------------------------------------------------------------------------------ in words
-
-
-class Tone(StrEnum):
-    """What a part of a line means to the person who reads it."""
-
-    PLAIN = "plain"
-    FAILURE = "failure"
-    TROUBLE = "trouble"
-    ASIDE = "aside"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part of the progress line.
-
-    `rank`: which parts go first when the line is too narrow: those of the highest. `short`: what it can be
-    shortened to, "" if it cannot. `room`: columns to keep free for it, so that no other part comes and goes
-    as it changes.
-    """
-
-    text: str
-    rank: int
-    tone: Tone = Tone.PLAIN
-    short: str = ""
-    room: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Glyphs:
-    """What lines are drawn with. `half`: the bar's end, half done."""
-
-    separator: str
-    ellipsis: str
-    done: str
-    half: str
-    rest: str
-
-
-UNICODE: Final = Glyphs(" · ", "…", "━", "╾", "─")
-ASCII: Final = Glyphs(", ", "...", "#", "#", "-")
-
-
-def describe(standing: Standing) -> list[Part]:
-    """Say how a run stands, part by part."""
-    return [*_row_parts(standing), *_request_parts(standing), *_end_parts(standing)]
-
-
-def fit(parts: Sequence[Part], width: int, glyphs: Glyphs = UNICODE) -> list[Part]:
-    """Keep as many parts as fit into `width` columns when short, then lengthen those for which there is room.
-
-    The last one left is cut if need be.
-    """
-    texts = {part: part.short or part.text for part in parts}
-    while len(texts) > 1 and _width(texts, glyphs) > width:
-        del texts[max(texts, key=attrgetter("rank"))]
-    for part in sorted(texts, key=attrgetter("rank")):
-        longer = {**texts, part: part.text}
-        if _width(longer, glyphs) <= width:
-            texts = longer
-    if len(texts) == 1:
-        texts = {part: _cut(text, width, glyphs.ellipsis) for part, text in texts.items()}
-    return [replace(part, text=text) for part, text in texts.items()]
-
-
-def draw_bar(share: float, width: int, glyphs: Glyphs = UNICODE) -> tuple[str, str]:
-    """Draw a bar of `width` columns: what is done, and the rest. `share`: 0 to 1."""
-    halves = int(min(1.0, max(0.0, share)) * width * 2)
-    done = glyphs.done * (halves // 2) + glyphs.half * (halves % 2)
-    return done, glyphs.rest * (width - len(done))
-
-
-def bar_width(columns: int) -> int:
-    """Tell how wide the bar is on a terminal of so many columns; 0 where the words need them all."""
-    return min(40, columns // 6) if columns >= 48 else 0  # noqa: PLR2004 - below, the words are cut
-
-
 def as_event(standing: Standing) -> dict[str, object]:
     """List how a run stands, under stable names. Numbers that cannot be told are None."""
     snapshot, allowed = standing.snapshot, standing.snapshot.allowed
@@ -311,132 +212,12 @@ def as_event(standing: Standing) -> dict[str, object]:
     }
 
 
-def format_duration(seconds: float) -> str:
-    """Write a duration in its two largest units: `45 s`, `2 min 5 s`, `1 h 12 min`, `3 d 4 h`."""
-    left, words = max(0, int(seconds)), list[str]()
-    for length, unit in _LONG_UNITS:
-        amount, left = divmod(left, length)
-        if amount:
-            words.append(f"{amount:,} {unit}")
-        if words and (not amount or len(words) == 2):  # noqa: PLR2004 - the two largest
-            break
-    return " ".join(words) or "0 s"
-
-
-def format_estimate(seconds: float) -> str:
-    """Write a duration that is only guessed: rounded up to a step that suits it, so that it is steady."""
-    step = next(step for below, step in _STEPS if seconds <= below)
-    return format_duration(max(1, math.ceil(seconds / step)) * step)
-
-
-def format_pace(per_second: float, allowed: tuple[float, float] | None) -> str:
-    """Write how fast requests leave, in the unit in which it is allowed: `4.9 of 5.0 requests/s`."""
+def _pace_span(allowed: tuple[float, float] | None) -> float:
+    """Tell the seconds over which requests are counted."""
     if allowed is None:
-        return f"{_figure(per_second, per_second)} requests/s"
-    limit, period = allowed
-    length, unit = _pace_unit(limit, period)
-    most = limit * length / period
-    return f"{_figure(per_second * length, most)} of {_figure(most, most)} requests/{unit}"
-
-
-def printable(message: str, longest: int = LONGEST_MESSAGE) -> str:
-    r"""Make a message safe for a terminal: escape what does not print (`\x1b`), cut what is long."""
-    head = message[: longest + 1]
-    if not head.isprintable():
-        head = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in head)
-    return _cut(head, longest, UNICODE.ellipsis)
-
-
-def _row_parts(standing: Standing) -> list[Part]:
-    """Say what became of the rows; what is amiss is said whenever there is some."""
-    counts, skipped = standing.snapshot.counts, standing.snapshot.skipped
-    parts = [Part(f"{counts.get(Status.UPDATED, 0):,} updated", rank=0)]
-    if skipped:
-        parts.append(Part(f"{skipped:,} done before", rank=9, tone=Tone.ASIDE))
-    failed = counts.get(Status.FAILED, 0)
-    if failed:
-        parts.append(Part(f"{failed:,} failed", rank=2, tone=Tone.FAILURE))
-    else:
-        parts.append(Part("0 failed", rank=6))
-    parts.extend(
-        Part(f"{counts[status]:,} {status}", rank=3, tone=Tone.FAILURE)
-        for status in (Status.INVALID, Status.UNKNOWN)
-        if counts.get(status, 0)
-    )
-    if counts.get(Status.SUPERSEDED, 0):
-        parts.append(Part(f"{counts[Status.SUPERSEDED]:,} superseded", rank=11, tone=Tone.ASIDE))
-    return parts
-
-
-def _request_parts(standing: Standing) -> list[Part]:
-    """Say how the requests go."""
-    parts, snapshot = [], standing.snapshot
-    if standing.requests_per_second is not None:
-        pace = format_pace(standing.requests_per_second, snapshot.allowed)
-        parts.append(Part(pace, rank=7, short=pace.replace(" requests", "")))
-    if snapshot.retries:
-        parts.append(Part(counted(snapshot.retries, "retry", "retries"), rank=8))
-    if snapshot.pushbacks:
-        parts.append(Part(f"pushed back {counted(snapshot.pushbacks, 'time')}", rank=9, tone=Tone.TROUBLE))
-    if snapshot.flying:
-        parts.append(Part(f"{snapshot.flying:,} in flight", rank=10, tone=Tone.ASIDE))
-    return parts
-
-
-def _end_parts(standing: Standing) -> list[Part]:
-    """Say how far it is, and what is to be expected."""
-    parts = []
-    if standing.share is not None:
-        parts.append(Part(f"{int(standing.share * 100)} %", rank=5, room=len("99 %")))
-    hindrance = _hindrance_parts(standing.snapshot)
-    if hindrance:
-        parts.extend(hindrance)
-    elif standing.seconds_left:
-        text = f"{format_estimate(standing.seconds_left)} left"
-        parts.append(Part(text, rank=4, room=len("59 min left")))
-    elif standing.share is None:
-        elapsed = format_duration(standing.snapshot.seconds)
-        parts.append(Part(f"{elapsed} so far", rank=4, room=len("59 min 59 s so far")))
-    return parts
-
-
-def _hindrance_parts(snapshot: Snapshot) -> list[Part]:
-    """Say what keeps the run from going on."""
-    if snapshot.outage is None and snapshot.pause >= _LONG_PAUSE:
-        pause = format_duration(snapshot.pause)
-        return [Part(f"the server asked to wait {pause}", rank=1, tone=Tone.TROUBLE, short=f"waits {pause}")]
-    if snapshot.outage is None:
-        return []
-    # An outage may be answers as well as silence: the server may say 503 to everything.
-    since = format_duration(snapshot.outage)
-    probe = snapshot.next_probe
-    after = "one request at a time" if probe is None else f"next try in {format_duration(math.ceil(probe))}"
-    return [
-        Part(f"no success for {since}", rank=1, tone=Tone.TROUBLE, short=f"stalled {since}"),
-        Part(after, rank=6, tone=Tone.TROUBLE, room=len("next try in 30 s")),
-    ]
-
-
-def _pace_unit(limit: float, period: float) -> tuple[float, str]:
-    """Choose the unit in which a rate was given; else the smallest that makes it 1 or more."""
-    given = [unit for unit in _UNITS if unit[0] == period]
-    whole = [unit for unit in _UNITS if limit * unit[0] >= period]
-    return [*given, *whole, _UNITS[-1]][0]
-
-
-def _figure(amount: float, beside: float) -> str:
-    return f"{amount:,.1f}" if beside < 10 else f"{amount:,.0f}"  # noqa: PLR2004 - two digits say enough
+        return _PACE_SPAN
+    return min(_LONGEST_SPAN, max(_PACE_SPAN, _PACE_REQUESTS * allowed[1] / allowed[0]))
 
 
 def _rounded(amount: float | None) -> float | None:
     return None if amount is None else round(amount, 3)
-
-
-def _width(texts: Mapping[Part, str], glyphs: Glyphs) -> int:
-    columns = sum(max(len(text), part.room) for part, text in texts.items())
-    return columns + len(glyphs.separator) * (len(texts) - 1)
-
-
-def _cut(text: str, width: int, ellipsis: str) -> str:
-    """Cut a text that is wider than `width` columns, 0 or more."""
-    return text if len(text) <= width else (text[: max(0, width - len(ellipsis))] + ellipsis)[:width]

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bulk_update.pure.plural import counted
-from bulk_update.pure.standing import format_duration
+from bulk_update.pure.shown import format_duration
 
 _SHORT: Final = 60.0
 _SECOND: Final = 1000.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Final
 
-from bulk_update.pure.standing import printable
+from bulk_update.pure.shown import printable
 
 LONGEST: Final = 600
 """Characters that are shown of a text; escaped, each takes ten bytes at most."""

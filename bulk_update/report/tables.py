@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bulk_update.model import Status
-from bulk_update.pure.standing import printable
+from bulk_update.pure.shown import printable
 from bulk_update.report import figures
 from bulk_update.report.data import OrganizationFacts, RateChange, Reason, ReportData, RunFacts, SlowAttempt
 from bulk_update.report.markup import NOTHING, Column, Markup, join, table, tag

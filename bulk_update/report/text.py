@@ -5,7 +5,7 @@ from typing import Final
 
 from bulk_update.model import Status
 from bulk_update.pure.plural import counted
-from bulk_update.pure.standing import printable
+from bulk_update.pure.shown import printable
 from bulk_update.report import figures
 from bulk_update.report.advice import remarks_of, steps_of
 from bulk_update.report.data import Course, Reason, ReportData, RunFacts

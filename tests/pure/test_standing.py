@@ -10,24 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_update.model import Snapshot, Status
-from bulk_update.pure.standing import (
+from bulk_update.pure.progress_line import (
     ASCII,
     UNICODE,
-    Cadence,
-    Course,
     Part,
-    Standing,
     Tone,
-    as_event,
     bar_width,
     describe,
     draw_bar,
-    expected_rows,
     fit,
-    format_duration,
     format_estimate,
     format_pace,
-    printable,
+)
+from bulk_update.pure.shown import format_duration, printable
+from bulk_update.pure.standing import (
+    Cadence,
+    Course,
+    Standing,
+    as_event,
+    expected_rows,
     requests_per_second,
     rows_done,
     seconds_left,
