@@ -39,6 +39,7 @@ from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance, Health
+from bulk_update.pure.shown import type_rate
 from bulk_update.pure.tally import Summary
 
 _AHEAD: Final = 4
@@ -234,7 +235,7 @@ class Run:
                 self._concurrency.allow(None if rate is None else rate.per_second)
                 words = "none" if rate is None else str(rate)
                 self._ledger.note(encode_line(RateLine(words, self._stage.clock.stamp())))
-                self._say(f"the rate is {words} now")
+                self._say(f"the rate is {'none' if rate is None else type_rate(rate.limit, rate.period)} now")
 
     async def _watch_ledger(self) -> None:
         """Stop in good order when the ledger is no longer at its place: nobody would find what is recorded."""

@@ -43,7 +43,7 @@ async def test_each_rate_that_a_run_is_given_stands_in_its_ledger(tmp_path: Path
     assert [line["rate"] for line in told] == ["20 in 1 s", "none"]
     assert [float(line["time"][17:-1]) for line in told] == [1.0, 3.0]
     assert [notice for notice in listener.notices if notice.startswith("the rate is")] == [
-        "the rate is 20 in 1 s now",
+        "the rate is 20/s now",
         "the rate is none now",
     ]
     reader, state, again = SealedReader(), LedgerState(), RetryPlan()

@@ -23,8 +23,13 @@ from bulk_update.pure.group import Limits
 from bulk_update.pure.names import file_name, readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.plural import counted
+from bulk_update.pure.shown import type_rate
 from bulk_update.pure.tally import Failing, Tally
 from bulk_update.reading import Inputs, input_rows, look_into
+from bulk_update.report.figures import size
+
+_LONGEST: Final = 3_000_000_000
+"""Seconds that are told as a time of day: no calendar goes on for ever."""
 
 _organization: Final = attrgetter("organization")
 _id: Final = attrgetter("id")
@@ -33,7 +38,10 @@ _activity: Final = attrgetter("activity")
 
 @dataclass(slots=True)
 class Findings:
-    """What the inputs hold. `bytes`: of all request bodies. `seconds`: at the rate, None without one."""
+    """What the inputs hold. `bytes`: of all request bodies.
+
+    `seconds`: that it takes at the rate, and `done_by`: when it would be done if it began now; None without a rate.
+    """
 
     rows: int = 0
     valid: int = 0
@@ -43,6 +51,7 @@ class Findings:
     bytes: int = 0
     mean_fill: float = 0.0
     seconds: float | None = None
+    done_by: str | None = None
     largest: list[tuple[str, int]] = field(default_factory=list)
     reasons: list[dict[str, object]] = field(default_factory=list)
 
@@ -51,10 +60,13 @@ def check(options: argparse.Namespace) -> int:
     """Read and validate everything; 0, or 1 when a row is invalid."""
     limits, rate = read_limits(options), read_rate(options)
     findings = anyio.run(_find, read_inputs(options), limits, rate)
+    now = datetime.now().astimezone()
+    if findings.seconds is not None:
+        findings.done_by = _done_by(findings.seconds, now).isoformat(timespec="seconds")
     if options.json:
         give_json(asdict(findings))
     else:
-        give(_describe(findings, limits, rate))
+        give(_describe(findings, limits, rate, now))
     return 1 if findings.invalid else 0
 
 
@@ -108,20 +120,18 @@ def _body_size(batch: Batch) -> int:
     return ENVELOPE + len(json.dumps(batch.organization, ensure_ascii=False).encode()) + activities
 
 
-def _describe(findings: Findings, limits: Limits, rate: Rate | None) -> str:
+def _describe(findings: Findings, limits: Limits, rate: Rate | None, now: datetime) -> str:
     lines = [
         f"{counted(findings.rows, 'row')}: {findings.valid:,} valid, {findings.invalid:,} invalid",
         (
             f"{counted(findings.requests, 'request')} of at most {counted(limits.count, 'activity', 'activities')}, "
-            f"{findings.mean_fill:g} on average; {counted(findings.bytes, 'byte')}"
+            f"{findings.mean_fill:g} on average; {size(findings.bytes)}"
         ),
     ]
     if findings.seconds is not None and rate is not None:
-        done = datetime.now().astimezone() + timedelta(seconds=math.ceil(findings.seconds))
-        lines.append(
-            f"{_duration(findings.seconds)} at {counted(rate.limit, 'request')} in {rate.period:g} s: "
-            f"done by {done:%Y-%m-%d %H:%M} if it began now"
-        )
+        done = clock_time(_done_by(findings.seconds, now), now)
+        pace = type_rate(rate.limit, rate.period)
+        lines.append(f"{_duration(findings.seconds)} at {pace}: done by {done} if it began now")
     if findings.largest:
         more = findings.organizations - len(findings.largest)
         named = ", ".join(f"{safe(name, 60)} {rows:,}" for name, rows in findings.largest)
@@ -131,6 +141,17 @@ def _describe(findings: Findings, limits: Limits, rate: Rate | None) -> str:
     if findings.reasons:
         lines += ["invalid:", *describe_failures(findings.reasons)]
     return "\n".join(lines)
+
+
+def clock_time(moment: datetime, now: datetime) -> str:
+    """Write a time of day with its zone: `14:05 UTC`, `2026-11-24 14:05 +02:00`; the date unless it is today's."""
+    zone = moment.strftime("%z") if moment.utcoffset() else "UTC"
+    date = "" if moment.date() == now.date() else f"{moment:%Y-%m-%d} "
+    return f"{date}{moment:%H:%M} {zone if zone == 'UTC' else f'{zone[:3]}:{zone[3:]}'}"
+
+
+def _done_by(seconds: float, now: datetime) -> datetime:
+    return (now + timedelta(seconds=min(math.ceil(seconds), _LONGEST))).astimezone()
 
 
 def _duration(seconds: float) -> str:

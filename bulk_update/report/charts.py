@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from bulk_update.pure.shown import type_rate
 from bulk_update.report import figures
 from bulk_update.report.attempts import OUTCOMES
 from bulk_update.report.chart import Chart, Segment, Series, draw, lay_out
@@ -124,8 +125,7 @@ def _throughput_note(segments: Sequence[Segment]) -> str:
         whose = f"{course.verb} {course.run}: up to" if len(segments) > 1 else "up to"
         allowed = "no limit"
         if course.rate is not None:
-            limit, seconds = course.rate
-            allowed = f"allowed {figures.rate(limit)} in {figures.duration_short(seconds)}"
+            allowed = f"allowed {type_rate(*course.rate)}"
         words.append(f"{whose} {figures.rate(most)} a second ({allowed})")
     text = ", ".join(words)
     return f"{text[:1].upper()}{text[1:]}."

@@ -14,7 +14,7 @@ from bulk_update.report.latency import Percentiles
 
 @dataclass(frozen=True, slots=True)
 class RateChange:
-    """Another rate for a run that went on: `rate` as the ledger has it, from `time` on."""
+    """Another rate for a run that went on: `rate` as a person types it, from `time` on."""
 
     time: float
     rate: str

@@ -10,12 +10,14 @@ from bulk_update.report.figures import moment
 
 _SAID_OTHERWISE: Final = ("ledger", "inputs", "counts", "outcomes", "courses", "organizations", "slowest", "runs")
 
+_DIGITS: Final = 6
+
 
 def facts_of(data: ReportData) -> dict[str, object]:
     """Make what JSON can hold; times are ISO 8601 in UTC, durations seconds, latencies milliseconds."""
     rest = {name: value for name, value in asdict(data).items() if name not in _SAID_OTHERWISE}
     reasons = rest.pop("reasons")
-    return {
+    facts: dict[str, object] = {
         "ledger": data.ledger,
         "inputs": list(data.inputs),
         "api": data.last.api,
@@ -25,6 +27,7 @@ def facts_of(data: ReportData) -> dict[str, object]:
         "outcomes": {outcome.value: attempts for outcome, attempts in data.outcomes.items() if attempts},
         **rest,
         "seconds": round(data.seconds, 3),
+        "at_work": round(data.at_work, 3),
         "failures": reasons,
         "next": [step.command for step in steps_of(data)],
         "organizations": [_organization(organization) for organization in data.organizations],
@@ -32,6 +35,16 @@ def facts_of(data: ReportData) -> dict[str, object]:
         "runs": [_run(run) for run in data.runs],
         "courses": [_course(course) for course in data.courses],
     }
+    return {name: _rounded(value) for name, value in facts.items()}
+
+
+def _rounded(value: object) -> object:
+    """Leave out the digits that sums of binary fractions bring: 0.30000000000000004 is 0.3."""
+    if isinstance(value, float):
+        return round(value, _DIGITS)
+    if isinstance(value, dict):
+        return {name: _rounded(each) for name, each in value.items()}
+    return [_rounded(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _counts(counts: object) -> dict[str, int]:

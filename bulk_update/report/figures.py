@@ -35,11 +35,6 @@ def duration(seconds: float) -> str:
     return f"{max(0.0, seconds):.1f} s" if seconds < _SHORT else format_duration(seconds)
 
 
-def duration_short(seconds: float) -> str:
-    """Write a duration that is round: `1 s`, `2.5 s`, `1 min`."""
-    return f"{seconds:g} s" if seconds < _SHORT else format_duration(seconds)
-
-
 def latency(milliseconds: float | None) -> str:
     """Write how long an attempt took: `0.8 ms`, `180 ms`, `1.24 s`, `2 min 5 s`."""
     if milliseconds is None:

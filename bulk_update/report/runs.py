@@ -9,7 +9,7 @@ from bulk_update.pure.ledger_lines import FORMAT, RETRY, EndLine, RateLine, RunL
 from bulk_update.report.data import RateChange, RunFacts
 from bulk_update.report.reasons import LONGEST
 from bulk_update.report.series import RunSeries
-from bulk_update.report.settings import rate_of, whole_of
+from bulk_update.report.settings import rate_of, typed, whole_of
 
 _NAMES: Final = 20
 """Inputs of a run that are named."""
@@ -65,7 +65,7 @@ class RunRecord:
     def change_rate(self, line: RateLine) -> None:
         """Note another rate; the course is drawn under the highest of them."""
         self.hear(line.time)
-        self.rates = [*self.rates, RateChange(self.now, line.rate[:LONGEST])][-_RATES:]
+        self.rates = [*self.rates, RateChange(self.now, typed(line.rate[:LONGEST]))][-_RATES:]
         rate = rate_of({"rate": line.rate})
         if self.series.rate is not None and (rate is None or _per_second(rate) > _per_second(self.series.rate)):
             self.series.rate = rate

@@ -136,7 +136,7 @@ def test_nouns_go_with_their_numbers(counts: dict[str, Any], lines: list[str]) -
             ("--batch-size", "1", "--rate", "1/s"),
             ["1 row: ", "1 request of at most 1 activity, ", "1 organization: "],
         ),
-        (1, ("--rate", "1/s"), ["at 1 request in 1 s"]),
+        (1, ("--rate", "1/s"), ["s at 1/s: done by "]),
         (3, ("--batch-size", "2", "--rate", "2/s"), ["3 rows: ", "2 requests of at most 2 activities, "]),
     ],
 )

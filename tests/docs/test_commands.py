@@ -37,7 +37,7 @@ SETTINGS_SHOWN = [
     ),
 ]
 
-TIMES = re.compile(r"\d+(\.\d+)? s\b|\d{4}-\d\d-\d\d \d\d:\d\d|[\d.]+ on average; [\d,]+ bytes")
+TIMES = re.compile(r"\d+(\.\d+)? s\b|(\d{4}-\d\d-\d\d )?\d\d:\d\d (UTC|[+-]\d\d:\d\d)")
 
 
 def told_in_samples() -> list[tuple[str, list[str]]]:

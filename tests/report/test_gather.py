@@ -49,7 +49,28 @@ def three_rows(status: Status = Status.FAILED) -> tuple[LedgerMaker, list[bytes]
     return maker, appends
 
 
+def numbers(value: object) -> list[float]:
+    """List the fractions anywhere in what JSON can hold."""
+    if isinstance(value, dict):
+        return numbers(list(value.values()))
+    if isinstance(value, list):
+        return [number for each in value for number in numbers(each)]
+    return [value] if isinstance(value, float) else []
+
+
 # --------------------------------------------------------------------------------------- by hand
+
+
+def test_json_has_no_digits_that_mean_nothing() -> None:
+    maker, appends = made()
+    for _ in range(3):
+        maker.run()
+        maker.sending(1, 0.01, [change(1)])
+        maker.attempt(1, 0.07, [change(1)], Came(ms=33.3))
+        maker.end(0.1, 3, DONE | {"run_seconds": 0.1})
+    facts = facts_of(gather(b"".join(appends)))
+    assert (facts["at_work"], facts["seconds"]) == (0.3, 0.3)
+    assert [number for number in numbers(facts) if len(repr(number)) > 12] == []
 
 
 def test_a_run_that_has_just_begun_holds_nothing() -> None:
@@ -155,9 +176,9 @@ def test_settings_tell_where_they_came_from_and_what_they_were_before() -> None:
     maker.run(10.0, settings=SETTINGS)
     settings = {setting.name: setting for setting in gather(b"".join(appends)).settings}
     assert (settings["rate"].value, settings["rate"].source, settings["rate"].before) == (
-        "5 in 1 s",
+        "5/s",
         "--rate",
-        "10 in 1 s",
+        "10/s",
     )
     assert (settings["batch-size"].before, settings["max-attempts"].before) == ("50", "")
     assert "pid" not in settings
@@ -187,13 +208,13 @@ def test_rates_that_a_run_was_given_meanwhile_are_told() -> None:
         maker.line(encode_line(RateLine(rate, stamp(at))))
     maker.end(40.0, 0, {"run_seconds": 40.0})
     data = gather(b"".join(appends))
-    assert [given.rate for given in data.last.rates] == ["20 in 1 s", "300 in 60 s", "\x1b[31m"]
+    assert [given.rate for given in data.last.rates] == ["20/s", "300/m", "\x1b[31m"]
     text = describe(data)
-    assert "run 1: the rate was 20 in 1 s from 2026-" in text
+    assert "run 1: the rate was 20/s from 2026-" in text
     assert "run 1: the rate was \\x1b[31m from 2026-" in text
-    assert "the rate was 300 in 60 s from 2026-" in render(data, 0.0)
+    assert "the rate was 300/m from 2026-" in render(data, 0.0)
     (run,) = cast(list[dict[str, Any]], facts_of(data)["runs"])
-    assert [given["rate"] for given in run["rates"]][:2] == ["20 in 1 s", "300 in 60 s"]
+    assert [given["rate"] for given in run["rates"]][:2] == ["20/s", "300/m"]
     assert run["rates"][0]["time"].endswith("10.000Z")
 
 

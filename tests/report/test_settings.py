@@ -40,3 +40,25 @@ def test_names_are_spelled_as_options_are() -> None:
 
 def test_very_many_settings_are_not_all_shown() -> None:
     assert len(settings_of([{f"s{number}": "x" * 9_999 for number in range(999)}])) == 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("rate", "5 in 1 s", "5/s"),
+        ("rate", "300 in 60 s", "300/m"),
+        ("organizationRate", "1 in 300 s", "0.2/m"),
+        ("timeout", "30 s", "30s"),
+        ("giveUpAfter", "900 s", "15m"),
+        ("batchBytes", 1_000_000, "1MB"),
+        ("buffer", 256_000_000, "256MB"),
+        ("batchSize", 1_000, "1,000"),
+        ("encoding", "850", "850"),
+        ("rate", "none", "none"),
+        ("rate", f"{'9' * 400} in 1 s", f"{'9' * 400} in 1 s"[:300]),
+        ("giveUpAfter", "1.2.3 s", "1.2.3 s"),
+    ],
+)
+def test_values_are_shown_as_a_person_types_them(name: str, value: object, shown: str) -> None:
+    (setting,) = settings_of([{name: value}])
+    assert setting.value == shown
