@@ -33,6 +33,7 @@ from bulk_update.ports import Clock, Transport
 from bulk_update.pure.batching import Batcher
 from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.group import Limits
+from bulk_update.pure.instants import stamp
 from bulk_update.pure.intake import Intake
 from bulk_update.pure.ledger_lines import RETRY, EndLine, RateLine, ResultWriter, RunLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
@@ -201,7 +202,7 @@ class Run:
             allowed=self._allowed(),
             pushbacks=pace.pushbacks,
             pause=max(0.0, pace.paused_until - now),
-            outage=now - books.outage_since if books.outage_since is not None else None,
+            outage=now - books.outages.since if books.outages.since is not None else None,
             next_probe=None if self._gate.next_probe_at is None else max(0.0, self._gate.next_probe_at - now),
             bytes_read=rows.bytes_read,
             bytes_total=rows.bytes_total,
@@ -338,7 +339,8 @@ class Run:
 
     def _summary(self) -> Summary:
         state, books = self._stage.state, self._books
-        counts, seconds = state.tally.settled, anyio.current_time() - self._began
+        counts, outages, now = state.tally.settled, books.outages, anyio.current_time()
+        seconds = now - self._began
         return Summary(
             rows=state.tally.read,
             updated=counts[Status.UPDATED],
@@ -358,6 +360,9 @@ class Run:
             run_seconds=round(seconds, 3),
             retries=books.retries,
             pushbacks=self._pace.pushbacks,
+            outages=outages.count,
+            outage_seconds=round(outages.seconds(now), 3),
+            last_outage=None if outages.last is None else stamp(self._stage.clock.seconds() - (now - outages.last)),
             failures=state.tally.describe_failures(),
         )
 

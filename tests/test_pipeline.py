@@ -7,6 +7,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import datetime
 from email.utils import formatdate
 
 import pytest
@@ -253,6 +254,20 @@ async def test_in_an_outage_a_person_sees_since_when_and_when_it_is_tried_again(
     announced = [now + wait for now, _, wait in seen if wait is not None]
     assert len(announced) > 0.9 * len(seen) > 400
     assert all(min(abs(time - at) for time in api.times) < 0.1 for at in announced)
+
+
+async def test_the_summary_tells_how_many_outages_there_were_and_how_long() -> None:
+    def behave(sent: Sent) -> Answer | Fault:
+        return unreached() if 2 <= sent.time < 100 or 200 <= sent.time < 250 else updated(sent)
+
+    api = FakeApi(behave)
+    done = await carry_out_with(api, rows(900), patient(rate=Rate(5, 1.0)))
+    summary = done.summary
+    assert (summary.updated, summary.outages, summary.exit) == (900, 2, 0)
+    over = [min(time for time in api.times if time >= end) for end in (100, 250)]
+    assert summary.outage_seconds == pytest.approx(over[0] - 2 + over[1] - 200, abs=1.5)
+    assert summary.last_outage is not None
+    assert datetime.fromisoformat(summary.last_outage).timestamp() == pytest.approx(START + 200, abs=1.5)
 
 
 async def test_the_ledger_tells_for_how_long_the_server_asked_to_wait() -> None:

@@ -9,6 +9,7 @@ from bulk_update.pure.commands import command, main_job, target
 from bulk_update.pure.ledger_lines import RETRY
 from bulk_update.pure.names import is_url, public_name
 from bulk_update.pure.plural import counted
+from bulk_update.pure.shown import format_duration
 from bulk_update.pure.tally import MAX_ORGANIZATIONS, Summary
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def describe_summary(ended: "Ended", again: str | None) -> str:
     """Write the digest of a run."""
     summary = ended.summary
     lines = [_counts(summary), _effort(summary)]
+    if summary.outages:
+        lines.append(_outages(summary))
     if summary.skipped:
         lines.append(counted(summary.skipped, "row had its", "rows had their") + " result before this run")
     if summary.in_doubt:
@@ -117,6 +120,13 @@ def _counts(summary: Summary) -> str:
 def _effort(summary: Summary) -> str:
     attempts = f" ({counted(summary.attempts, 'attempt')})" if summary.attempts != summary.requests else ""
     return f"{counted(summary.requests, 'request')}{attempts}, {summary.seconds:.1f} s"
+
+
+def _outages(summary: Summary) -> str:
+    """Say how often and how long nothing succeeded, and since when the last time."""
+    since = "" if summary.last_outage is None else f"; the last began {summary.last_outage[:19].replace('T', ' ')} UTC"
+    times = counted(summary.outages, "outage")
+    return f"{times}: nothing succeeded for {format_duration(summary.outage_seconds)}{since}"
 
 
 def describe_failures(groups: Sequence[Mapping[str, object]]) -> list[str]:

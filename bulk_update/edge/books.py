@@ -4,9 +4,12 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import anyio
+
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, Outcome, RowError, Settled, Status
 from bulk_update.pure.ledger_lines import SUPERSEDED
+from bulk_update.pure.outages import Outages
 from bulk_update.pure.plural import counted
 from bulk_update.pure.retrying import Trouble, is_answer
 from bulk_update.pure.settled import row_key
@@ -77,7 +80,7 @@ class Books:
         self.attempts = 0
         self.answered = 0
         self.retries = 0
-        self.outage_since: float | None = None
+        self.outages = Outages()
         self.again = 0
         """Rows that have got another result in the place of an earlier one."""
         self.resending = 0
@@ -141,7 +144,10 @@ class Books:
 
     def outage_changed(self, since: float | None, why: str = "") -> None:
         """Say when nothing succeeds any more and what came last, and when that is over."""
-        self.outage_since = since
+        if since is None:
+            self.outages.end(anyio.current_time())
+        else:
+            self.outages.begin(since)
         if self._observer is not None:
             self._observer.notice(
                 "the API answers again; going on"

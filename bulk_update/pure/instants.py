@@ -1,11 +1,16 @@
 """Points in time as text: ISO 8601, with as many digits as their unit has."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 _PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DIGITS: Final = {"s": 0, "ms": 3, "us": 6, "ns": 9}
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - the zone is written by whoever knows it
+
+
+def stamp(seconds: float) -> str:
+    """Write seconds since 1970 as lines of a ledger have them: in UTC, to the millisecond."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def timestamp_text(value: int, unit: str, *, is_utc: bool) -> str:

@@ -141,8 +141,9 @@ class Summary:
     `complete`: the input was read to its end. `in_doubt`: of the unsent, rows that were on their way when
     a run ended, so that they may have been applied. `absent`: results of rows that the input no longer has.
     `skipped`: rows that had their result before this run. `run_seconds`, `retries`, `pushbacks`: of this run
-    alone. `exit`: its exit
-    code. `stopped`: why it ended early. `failures`: groups of rows that are not updated, the largest first.
+    alone, and so are `outages`, `outage_seconds`, and `last_outage`, the time of day since when nothing succeeded.
+    `exit`: its exit code. `stopped`: why it ended early. `failures`: groups of rows that are not updated, the
+    largest first.
     """
 
     rows: int
@@ -163,6 +164,9 @@ class Summary:
     run_seconds: float = 0.0
     retries: int = 0
     pushbacks: int = 0
+    outages: int = 0
+    outage_seconds: float = 0.0
+    last_outage: str | None = None
     exit: int = 0
     stopped: str | None = None
     failures: list[Mapping[str, object]] = field(default_factory=list)

@@ -31,9 +31,13 @@ def steps_of(data: ReportData) -> list[Step]:
 
 def remarks_of(data: ReportData) -> list[str]:
     """Say what counts alone do not tell."""
-    unsent = data.last.unsent
+    unsent, outages = data.unsent, data.outages
     remarks = [
         (unsent, f"{counted(unsent or 0, 'row was read and has', 'rows were read and have')} no result"),
+        (
+            unsent is None,
+            "how many rows were read and have no result is not known: the last run of the main job has no end",
+        ),
         (
             data.in_doubt,
             counted(data.in_doubt, "row without a result was on its way", "rows without a result were on their way")
@@ -48,6 +52,11 @@ def remarks_of(data: ReportData) -> list[str]:
             data.last.absent,
             counted(data.last.absent or 0, "result is of a row", "results are of rows")
             + " that the input no longer has",
+        ),
+        (
+            outages.count,
+            f"{counted(outages.count, 'outage')}: nothing succeeded for {figures.duration(outages.seconds)}"
+            + (f"; the last began {figures.stamp(outages.last)} UTC" if outages.last is not None else ""),
         ),
         (data.cut, f"a crash left {figures.size(data.cut)} of a torn tail, which were cut off"),
         (data.torn, f"{figures.size(data.torn)} at the end of the ledger are not whole yet and were left out"),
@@ -70,8 +79,9 @@ def _going_on(data: ReportData) -> list[Step]:
         ]
     if last.exit is not None and (last.exit > _INTERRUPTED or (last.exit == _STOPPED and not _is_lost(last))):
         return [Step(same, "goes on: the last run stopped before its end")]
-    if last.unsent:
-        return [Step(job, f"sends what has no result yet: {figures.count(last.unsent, 'row')}")]
+    unsent = max(last.unsent or 0, data.unsent or 0)
+    if unsent:
+        return [Step(job, f"sends what has no result yet: {figures.count(unsent, 'row')}")]
     if not data.complete:
         return [Step(job, "goes on with the rest of the input, which was not read to its end (--limit)")]
     return []

@@ -114,7 +114,7 @@ def chart_section(data: ReportData) -> Markup:
 
 
 def _rows_note(data: ReportData) -> str:
-    return f"{figures.having_result(data.rows)}, {figures.share(data.counts[STATUSES[0]], data.rows)} updated."
+    return f"{figures.having_result(data.settled)}, {figures.share(data.counts[STATUSES[0]], data.settled)} updated."
 
 
 def _throughput_note(segments: Sequence[Segment]) -> str:

@@ -21,13 +21,22 @@ class RateChange:
 
 
 @dataclass(frozen=True, slots=True)
+class OutageFacts:
+    """Times when nothing succeeded. `seconds`: all of them together. `last`: when the last began, None of none."""
+
+    count: int = 0
+    seconds: float = 0.0
+    last: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RunFacts:
     """One run. `number`: from 1. `ended`, `exit`: None when the ledger has no end of it.
 
     `seconds`: of the run; when it has no end, until it was last heard of. `settled`: results it recorded.
     `stopped`: why it ended early. `complete`: it read its input to the end. `skipped`: rows that had their
-    result before. `unsent`, `absent`: as its summary has them, None without one. `rates`: those that it was given
-    while it went on.
+    result before. `unsent`, `absent`, `outages`: as its summary has them, None and none without one. `rates`:
+    those that it was given while it went on.
     """
 
     number: int
@@ -46,6 +55,7 @@ class RunFacts:
     unsent: int | None
     absent: int | None
     process: int | None
+    outages: OutageFacts = OutageFacts()
     rates: tuple[RateChange, ...] = ()
 
 
@@ -164,9 +174,10 @@ class Step:
 class ReportData:
     """What a ledger tells.
 
-    `counts`: rows by their last result. `in_doubt`: rows without a result that were on their way when a run
-    ended; `doubtful`: rows with one that were on their way again. `requests`, `attempts`, `seconds`,
-    `complete`: DESIGN section 2.4. `at_work`: seconds, those of runs without an end included. `retries`:
+    `counts`: rows by their last result. `unsent`: rows that the main job has read and left without one, None when
+    its last run has no end. `in_doubt`: rows without a result that were on their way when a run ended; `doubtful`:
+    rows with one that were on their way again. `requests`, `attempts`, `seconds`, `complete`: DESIGN section 2.4.
+    `at_work`: seconds, those of runs without an end included. `outages`: of the runs that have an end. `retries`:
     attempts beyond the first of their request. `latency`: of attempts that brought verdicts. `reasons_left`:
     reasons that `reasons` leaves out. `reasons_outdated`: some of the rows that `reasons` count have been
     updated since. `organizations`: of `organizations_total`, those with most amiss and the largest; `is_rough`
@@ -177,6 +188,7 @@ class ReportData:
     ledger: str
     inputs: Sequence[str]
     counts: Mapping[Status, int]
+    unsent: int | None
     in_doubt: int
     doubtful: int
     requests: int
@@ -198,13 +210,19 @@ class ReportData:
     settings: Sequence[Setting]
     runs: Sequence[RunFacts]
     runs_total: int
+    outages: OutageFacts
     torn: int
     cut: int
 
     @property
-    def rows(self) -> int:
+    def settled(self) -> int:
         """Rows that have a result."""
         return sum(self.counts.values())
+
+    @property
+    def rows(self) -> int:
+        """Rows that the ledger knows of: those that have a result, and those that are known to have none."""
+        return self.settled + (self.unsent or 0)
 
     @property
     def last(self) -> RunFacts:
@@ -219,4 +237,4 @@ class ReportData:
     @property
     def is_open(self) -> bool:
         """Tell whether some row may still be without a result."""
-        return self.last.ended is None or not self.complete or bool(self.in_doubt or self.last.unsent)
+        return self.last.ended is None or not self.complete or bool(self.in_doubt or self.unsent)

@@ -5,7 +5,7 @@ from typing import Final
 
 from bulk_update.model import Status
 from bulk_update.report.advice import steps_of
-from bulk_update.report.data import Course, OrganizationFacts, ReportData, RunFacts, SlowAttempt
+from bulk_update.report.data import Course, OrganizationFacts, OutageFacts, ReportData, RunFacts, SlowAttempt
 from bulk_update.report.figures import moment
 
 _SAID_OTHERWISE: Final = ("ledger", "inputs", "counts", "outcomes", "courses", "organizations", "slowest", "runs")
@@ -23,9 +23,10 @@ def facts_of(data: ReportData) -> dict[str, object]:
         "api": data.last.api,
         "rows": data.rows,
         "counts": _counts(data.counts),
-        "unsent": data.last.unsent,
+        "unsent": data.unsent,
         "outcomes": {outcome.value: attempts for outcome, attempts in data.outcomes.items() if attempts},
         **rest,
+        "outages": _outages(data.outages),
         "seconds": round(data.seconds, 3),
         "at_work": round(data.at_work, 3),
         "failures": reasons,
@@ -63,7 +64,11 @@ def _slow(attempt: SlowAttempt) -> dict[str, object]:
 def _run(run: RunFacts) -> dict[str, object]:
     ended = None if run.ended is None else _time(run.ended)
     rates = [{"time": _time(change.time), "rate": change.rate} for change in run.rates]
-    return asdict(run) | {"began": _time(run.began), "ended": ended, "rates": rates}
+    return asdict(run) | {"began": _time(run.began), "ended": ended, "rates": rates, "outages": _outages(run.outages)}
+
+
+def _outages(outages: OutageFacts) -> dict[str, object]:
+    return asdict(outages) | {"last": None if outages.last is None else _time(outages.last)}
 
 
 def _course(course: Course) -> dict[str, object]:

@@ -22,7 +22,7 @@ from bulk_update.pure.ledger_lines import (
 )
 from bulk_update.pure.ledger_state import is_answered
 from bulk_update.report.attempts import OUTCOMES, AttemptOutcome, outcome_of
-from bulk_update.report.data import ReportData, SlowAttempt
+from bulk_update.report.data import OutageFacts, ReportData, SlowAttempt
 from bulk_update.report.doubts import Doubts
 from bulk_update.report.latency import Histogram
 from bulk_update.report.organizations import OrganizationTally
@@ -67,6 +67,8 @@ class Gathering:
         self._seconds = 0.0
         self._unended = 0.0
         self._complete = False
+        self._unsent: int | None = None
+        self._outages = OutageFacts()
         self._cut = 0
 
     @property
@@ -93,6 +95,7 @@ class Gathering:
             ledger=ledger,
             inputs=self._runs[-1].inputs,
             counts=counts,
+            unsent=self._unsent,
             in_doubt=in_doubt,
             doubtful=doubtful,
             requests=self._requests,
@@ -114,6 +117,7 @@ class Gathering:
             settings=settings_of([run.line.settings for run in self._runs]),
             runs=[run.facts() for run in self._runs],
             runs_total=self._runs[-1].number,
+            outages=self._outages,
             torn=torn,
             cut=self._cut,
         )
@@ -206,14 +210,17 @@ class Gathering:
             del self._runs[1]
         self._doubts.begin()
         if not self._runs[-1].is_retry:
-            self._complete = False
+            self._complete, self._unsent = False, None
 
     def _end(self, line: EndLine) -> None:
         run = self._runs[-1]
         run.close(line)
         self._seconds += run.seconds
+        self._outages = _together(self._outages, run.outages)
         if not run.is_retry:
-            self._complete = run.is_complete
+            self._complete, self._unsent = run.is_complete, run.unsent
+        elif self._unsent is not None:  # a retry finds rows that were lost; of rows that never left it knows nothing
+            self._unsent = max(self._unsent, run.unsent or 0)
 
     def _busiest(self) -> list[RunSeries]:
         """Keep the runs with most attempts; one that has ended can only fall behind."""
@@ -222,3 +229,8 @@ class Gathering:
 
     def _latest(self) -> list[RunSeries]:
         return [self._runs[-1].series] if self._runs else []
+
+
+def _together(before: OutageFacts, more: OutageFacts) -> OutageFacts:
+    last = before.last if more.last is None else more.last
+    return OutageFacts(before.count + more.count, before.seconds + more.seconds, last)

@@ -10,19 +10,22 @@ from bulk_update.report.chart import swatch
 from bulk_update.report.data import ReportData
 from bulk_update.report.markup import NOTHING, Markup, join, tag
 
-MEANINGS: Final = {
+UNSENT: Final = "unsent"
+MEANINGS: Final[dict[str, str]] = {
     Status.UPDATED: "the API said so for this id",
     Status.FAILED: "the API refused it",
     Status.INVALID: "never sent: the record is wrong",
     Status.UNKNOWN: "sent, and no answer tells",
     Status.SUPERSEDED: "a later row of the same id has said it all",
+    UNSENT: "read, and without a result yet",
 }
-SIGNS: Final = {
+SIGNS: Final[dict[str, str]] = {
     Status.UPDATED: "✓",
     Status.FAILED: "✕",
     Status.INVALID: "!",
     Status.UNKNOWN: "?",
     Status.SUPERSEDED: "↷",
+    UNSENT: "…",
 }
 """A sign each, so that no meaning hangs on a colour alone."""
 
@@ -99,7 +102,8 @@ def next_section(data: ReportData) -> Markup:
 
 def rows_section(data: ReportData) -> Markup:
     """Show the rows by what became of them, as a bar and as a list."""
-    shown = [(status, rows) for status, rows in data.counts.items() if rows]
+    counts: list[tuple[str, int]] = [*data.counts.items(), (UNSENT, data.unsent or 0)]
+    shown = [(status, rows) for status, rows in counts if rows]
     bars, left = list[Markup](), 0.0
     for status, rows in shown:
         width = 100 * rows / data.rows
@@ -123,7 +127,7 @@ def rows_section(data: ReportData) -> Markup:
 def tiles_section(data: ReportData) -> Markup:
     """Show the figures that matter at a glance."""
     latency, throttled = data.latency, data.outcomes[AttemptOutcome.THROTTLED]
-    pace = data.rows / data.at_work if data.at_work else 0.0
+    pace = data.settled / data.at_work if data.at_work else 0.0
     tiles = [
         ("Time at work", figures.duration(data.at_work), f"{figures.rate(pace)} rows a second" if pace else ""),
         ("Attempts", f"{data.attempts:,}", f"{figures.count(data.requests, 'request')} answered"),

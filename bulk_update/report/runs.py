@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from bulk_update.pure.ledger_lines import FORMAT, RETRY, EndLine, RateLine, RunLine
-from bulk_update.report.data import RateChange, RunFacts
+from bulk_update.report.data import OutageFacts, RateChange, RunFacts
 from bulk_update.report.reasons import LONGEST
 from bulk_update.report.series import RunSeries
 from bulk_update.report.settings import rate_of, typed, whole_of
@@ -92,10 +92,26 @@ class RunRecord:
             attempts=self.series.attempts,
             settled=self.settled,
             skipped=self._whole("skipped") or 0,
-            unsent=self._whole("unsent"),
+            unsent=self.unsent,
             absent=self._whole("absent"),
             process=whole_of(self.line.settings, "pid"),
+            outages=self.outages,
             rates=tuple(self.rates),
+        )
+
+    @property
+    def unsent(self) -> int | None:
+        """Tell how many rows it has read and left without a result; None as long as it has not said so."""
+        return self._whole("unsent")
+
+    @property
+    def outages(self) -> OutageFacts:
+        """Tell of the outages that its summary has."""
+        seconds, last = self._summary.get("outage_seconds"), self._summary.get("last_outage")
+        return OutageFacts(
+            self._whole("outages") or 0,
+            float(seconds) if isinstance(seconds, int | float) else 0.0,
+            seconds_of(last, self.series.began) if isinstance(last, str) else None,
         )
 
     @property

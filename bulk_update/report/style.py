@@ -164,6 +164,7 @@ _FILLS: Final = {
     "invalid": ("invalid", "throttled", "retry"),
     "unknown": ("unknown", "server-error"),
     "superseded": ("superseded", "no-answer"),
+    "grid": ("unsent",),
 }
 """What is filled alike, by the colour it has."""
 
@@ -172,6 +173,7 @@ _STROKES: Final = {
     "invalid": "M-1 1l2 -2M0 7l7 -7M6 8l2 -2",
     "unknown": "M2 2h.01M5.5 5.5h.01",
     "superseded": "M0 1.5h7M0 5h7",
+    "grid": "M3.5 0v7",
 }
 """What is drawn over a colour, so that it can be told from the others without seeing colours."""
 

@@ -47,7 +47,8 @@ def _head(data: ReportData) -> list[str]:
 
 
 def _rows(data: ReportData) -> list[str]:
-    said = ", ".join(f"{rows:,} {status}" for status, rows in data.counts.items() if rows)
+    counts = [*data.counts.items(), ("unsent", data.unsent or 0)]
+    said = ", ".join(f"{rows:,} {status}" for status, rows in counts if rows)
     updated = data.counts[Status.UPDATED]
     share = f" ({figures.share(updated, data.rows)} updated)" if 0 < updated < data.rows else ""
     lines = [f"{figures.count(data.rows, 'row')}: {said or 'none has a result'}{share}"]

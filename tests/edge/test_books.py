@@ -86,7 +86,7 @@ def test_a_result_in_the_place_of_an_earlier_one_is_not_counted_twice() -> None:
     assert [group["count"] for group in desk.tally.describe_failures()] == [1]
 
 
-def test_without_anyone_who_listens_all_is_counted() -> None:
+async def test_without_anyone_who_listens_all_is_counted() -> None:
     desk = Desk(heard=False)
     desk.settle([], [change(1)])
     desk.books.invalid([Invalid(2, 0, 2, None, None, "not_json", "no", b"")])
@@ -143,12 +143,12 @@ def test_a_first_answer_with_a_success_is_nothing_to_be_told() -> None:
     assert desk.listener.notices == []
 
 
-def test_an_outage_is_told_when_it_begins_and_when_it_is_over() -> None:
+async def test_an_outage_is_told_when_it_begins_and_when_it_is_over() -> None:
     desk = Desk()
     desk.books.outage_changed(5.0)
-    since = [desk.books.outage_since]
+    since = [desk.books.outages.since]
     desk.books.outage_changed(None)
-    since.append(desk.books.outage_since)
+    since.append(desk.books.outages.since)
     assert since == [5.0, None]
     assert len(desk.listener.notices) == 2
 

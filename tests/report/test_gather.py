@@ -169,6 +169,54 @@ def test_only_the_slowest_are_kept() -> None:
     assert told == sorted((float(number * 37 % 101) for number in range(1, 100)), reverse=True)[:SLOWEST]
 
 
+def stopped_early(*, is_known: bool) -> tuple[LedgerMaker, list[bytes]]:
+    """Make the ledger of a run that left four rows unsent. `is_known`: it has told its end."""
+    maker, appends = three_rows()
+    if is_known:
+        maker.end(2.0, 3, DONE | {"unsent": 4, "stopped": "nothing succeeded for 15 min (--give-up-after)"})
+    return maker, appends
+
+
+@pytest.mark.parametrize("then", ["nothing", "retry"])
+def test_rows_that_were_left_unsent_are_rows(then: str) -> None:
+    maker, appends = stopped_early(is_known=True)
+    if then == "retry":
+        maker.run(10.0, "retry")
+        maker.end(11.0, 0, DONE)
+    data = gather(b"".join(appends))
+    assert (data.rows, data.unsent, facts_of(data)["rows"], facts_of(data)["unsent"]) == (7, 4, 7, 4)
+    assert "7 rows: 2 updated, 1 failed, 4 unsent (28.6 % updated)" in describe(data)
+    page = render(data, 0.0)
+    assert "2 of 7 rows updated so far" in page
+    assert "… unsent" in page
+
+
+def test_where_no_end_tells_how_many_are_unsent_it_is_said_to_be_unknown() -> None:
+    words = "how many rows were read and have no result is not known"
+    maker, appends = stopped_early(is_known=False)
+    data = gather(b"".join(appends))
+    assert (data.rows, data.unsent, facts_of(data)["unsent"]) == (3, None, None)
+    assert words in describe(data)
+    assert words in render(data, 0.0)
+    maker.end(2.0, 3, DONE | {"unsent": 4})
+    assert words not in describe(gather(b"".join(appends)))
+    maker.run(10.0)
+    assert words in describe(gather(b"".join(appends)))
+
+
+def test_outages_of_all_runs_are_told_together() -> None:
+    maker, appends = made()
+    for at, outages in ((0.0, 2), (100.0, 1), (200.0, 0)):
+        maker.run(at)
+        told = {"outages": outages, "outage_seconds": 30.04 * outages, "last_outage": outages and stamp(at + 7.0)}
+        maker.end(at + 90.0, 3, DONE | told)
+    data = gather(b"".join(appends))
+    assert "3 outages: nothing succeeded for 1 min 30 s; the last began 2026-11-23 02:01:47 UTC" in describe(data)
+    assert facts_of(data)["outages"] == {"count": 3, "seconds": 90.12, "last": "2026-11-23T02:01:47.000Z"}
+    (first, *_) = cast(list[dict[str, Any]], facts_of(data)["runs"])
+    assert first["outages"] == {"count": 2, "seconds": 60.08, "last": "2026-11-23T02:00:07.000Z"}
+
+
 def test_settings_tell_where_they_came_from_and_what_they_were_before() -> None:
     maker, appends = made()
     maker.run(settings={"rate": "10 in 1 s", "batchSize": 50})
@@ -365,6 +413,6 @@ async def test_a_real_ledger_is_counted_as_its_summary_counts(script: list[Actio
         assert data.counts[status] == getattr(summary, status.value)
     assert (data.requests, data.attempts) == (summary.requests, summary.attempts)
     assert data.seconds == pytest.approx(summary.seconds, abs=0.01)
-    assert data.last.unsent == summary.unsent
+    assert (data.unsent, data.rows) == (summary.unsent, summary.rows)
     told = {(reason.status, reason.code, reason.count) for reason in data.reasons}
     assert told == {(group["status"], group["code"], group["count"]) for group in summary.failures}

@@ -62,7 +62,7 @@ def test_nouns_go_with_their_numbers() -> None:
     text = describe(gather(b"".join(appends)))
     for words in (
         "1 run, ",
-        "1 row: 1 failed",
+        "2 rows: 1 failed, 1 unsent",
         "1 row was read and has no result",
         "1 result is of a row that the input no longer has",
         "1 answered, 1 attempt,",
