@@ -28,6 +28,8 @@ from bulk_update.pure.tally import Failing, Tally
 from bulk_update.reading import Inputs, input_rows, look_into
 from bulk_update.report.figures import size
 
+_ADVICE: Final = "mend the input, or run it as it is: invalid rows are recorded and never sent"
+
 _LONGEST: Final = 3_000_000_000
 """Seconds that are told as a time of day: no calendar goes on for ever."""
 
@@ -58,15 +60,15 @@ class Findings:
 
 def check(options: argparse.Namespace) -> int:
     """Read and validate everything; 0, or 1 when a row is invalid."""
-    limits, rate = read_limits(options), read_rate(options)
-    findings = anyio.run(_find, read_inputs(options), limits, rate)
+    limits, rate, inputs = read_limits(options), read_rate(options), read_inputs(options)
+    findings = anyio.run(_find, inputs, limits, rate)
     now = datetime.now().astimezone()
     if findings.seconds is not None:
         findings.done_by = _done_by(findings.seconds, now).isoformat(timespec="seconds")
     if options.json:
         give_json(asdict(findings))
     else:
-        give(_describe(findings, limits, rate, now))
+        give(_describe(findings, inputs.names, limits, rate, now))
     return 1 if findings.invalid else 0
 
 
@@ -120,7 +122,7 @@ def _body_size(batch: Batch) -> int:
     return ENVELOPE + len(json.dumps(batch.organization, ensure_ascii=False).encode()) + activities
 
 
-def _describe(findings: Findings, limits: Limits, rate: Rate | None, now: datetime) -> str:
+def _describe(findings: Findings, names: Sequence[str], limits: Limits, rate: Rate | None, now: datetime) -> str:
     lines = [
         f"{counted(findings.rows, 'row')}: {findings.valid:,} valid, {findings.invalid:,} invalid",
         (
@@ -139,7 +141,8 @@ def _describe(findings: Findings, limits: Limits, rate: Rate | None, now: dateti
             f"{counted(findings.organizations, 'organization')}: {named}" + (f" and {more:,} more" if more > 0 else "")
         )
     if findings.reasons:
-        lines += ["invalid:", *describe_failures(findings.reasons)]
+        lines += ["invalid:", *describe_failures(findings.reasons, names)]
+        lines.append(_ADVICE)
     return "\n".join(lines)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import anyio
 
 from bulk_update.cli.monitoring import Monitor, monitored
+from bulk_update.cli.next_step import next_step
 from bulk_update.cli.settings import read_job, read_retry
 from bulk_update.cli.streams import LONGEST, OutputLost, give_json, safe, say
-from bulk_update.cli.words import describe_summary, next_command
+from bulk_update.cli.words import describe_summary
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.edge.progress import Progress, ProgressSettings, open_progress
@@ -113,8 +114,8 @@ def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
     if isinstance(ended.reason, NothingSent):
         say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")
         return
-    again = next_command(ended, options.words)
-    summary = asdict(ended.summary) | {"next": again}
+    following = next_step(ended, options.words)
+    summary = asdict(ended.summary) | {"next": None if following is None else following.command}
     monitor.told(summary)
     if options.json:
         try:
@@ -124,6 +125,6 @@ def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
     if not options.quiet:
         is_event = options.log_format == "json"
         event = {"event": "summary", "time": WallClock().stamp(), **summary}
-        say(json.dumps(event) if is_event else describe_summary(ended, again))
+        say(json.dumps(event) if is_event else describe_summary(ended, following))
     elif ended.reason is not None:
         say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")

@@ -46,6 +46,7 @@ _SHORTEST_WITH_REPEAT: Final = len(b'"organizationId":"",') + len(b'"id":"",')
 
 _SHORTEST_TOO_DEEP: Final = 2 * MAX_NESTING
 _STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_NOT_FINITE: Final = re.compile(rb"(?:NaN|Infinity)\b")
 _NOT_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
 
 
@@ -305,6 +306,8 @@ def _explain_json(record: bytes, error: str) -> str:
         return f"found JSON that is not well-formed ({reason}), expected one JSON object on the line"
     at = int(position[1]) - reason.startswith("trailing characters")  # msgspec has read one more
     column = len(record[:at].decode(errors="replace")) + 1
+    if (number := _NOT_FINITE.match(record, at)) is not None:
+        return f"found {number[0].decode()} at column {column}, which JSON has not; expected a number, or null"
     excerpt = _clip(record[at : at + 24].decode(errors="replace"), 20)
     found = f"found {_quoted(excerpt)}" if excerpt else "found the end"
     return f"{found} at column {column} ({reason}), expected one JSON object on the line"

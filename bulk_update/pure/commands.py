@@ -16,6 +16,11 @@ def command(words: Sequence[str]) -> str:
     return " ".join(["bulk-update", *map(_word, words)])
 
 
+def failures(ledger: str, *, is_csv: bool) -> str:
+    """Write the command that lists the rows that are not updated, in the form of their input."""
+    return command(["failures", ledger, *(["--format", "csv"] if is_csv else [])])
+
+
 def main_job(ledger: str, inputs: Sequence[str]) -> list[str]:
     """Guess the words of the main job of a ledger, which knows its inputs by name, not where they lie."""
     folder, slash, name = ledger.rpartition("/")

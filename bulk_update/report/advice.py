@@ -3,7 +3,7 @@
 from typing import Final
 
 from bulk_update.model import Status
-from bulk_update.pure.commands import SANDBOX, command, main_job, target
+from bulk_update.pure.commands import SANDBOX, command, failures, main_job, target
 from bulk_update.pure.plural import counted
 from bulk_update.report import figures
 from bulk_update.report.data import ReportData, RunFacts, Step
@@ -17,16 +17,20 @@ def steps_of(data: ReportData) -> list[Step]:
     """List what is left to do, in order; nothing when every row is updated and the input was read whole."""
     steps = _going_on(data)
     again = command(["retry", data.ledger, *_sandbox(data)])
+    listing = failures(data.ledger, is_csv=data.is_csv)
     if data.counts[Status.FAILED] or data.counts[Status.UNKNOWN]:
         if data.last.verb == "retry":
-            steps.append(Step(command(["failures", data.ledger]), "lists the rows that a retry did not mend, and why"))
+            steps.append(Step(listing, "lists the rows that a retry did not mend, and why"))
             steps.append(Step(again, "sends them once more, when what stood in their way is gone"))
         else:
             steps.append(Step(again, "sends the rows again that failed or whose fate is unknown"))
     if data.counts[Status.INVALID]:
-        mend = f"{command(['failures', data.ledger])} > mend.ndjson"
-        steps.append(Step(mend, "writes the rows into a file, to be mended there and run"))
-    return list({step.command: step for step in reversed(steps)}.values())[::-1]
+        steps.append(Step(listing, "lists the invalid rows, each with its place in the input: mend them there"))
+        steps.append(Step(_main_job(data), "then sends what was mended, and nothing that is done"))
+    first: dict[str, Step] = {}
+    for step in steps:
+        first.setdefault(step.command, step)
+    return list(first.values())
 
 
 def remarks_of(data: ReportData) -> list[str]:
@@ -66,7 +70,7 @@ def remarks_of(data: ReportData) -> list[str]:
 
 def _going_on(data: ReportData) -> list[Step]:
     last = data.last
-    job = command([*main_job(data.ledger, data.inputs), *target(data.last.api)])
+    job = _main_job(data)
     same = command(["retry", data.ledger, *_sandbox(data)]) if last.verb == "retry" else job
     if last.ended is None:
         process = f" (process {last.process})" if last.process is not None else ""
@@ -85,6 +89,10 @@ def _going_on(data: ReportData) -> list[Step]:
     if not data.complete:
         return [Step(job, "goes on with the rest of the input, which was not read to its end (--limit)")]
     return []
+
+
+def _main_job(data: ReportData) -> str:
+    return command([*main_job(data.ledger, data.inputs), *data.reading, *target(data.last.api)])
 
 
 def _is_lost(last: RunFacts) -> bool:

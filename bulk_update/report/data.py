@@ -174,19 +174,22 @@ class Step:
 class ReportData:
     """What a ledger tells.
 
-    `counts`: rows by their last result. `unsent`: rows that the main job has read and left without one, None when
-    its last run has no end. `in_doubt`: rows without a result that were on their way when a run ended; `doubtful`:
-    rows with one that were on their way again. `requests`, `attempts`, `seconds`, `complete`: DESIGN section 2.4.
-    `at_work`: seconds, those of runs without an end included. `outages`: of the runs that have an end. `retries`:
-    attempts beyond the first of their request. `latency`: of attempts that brought verdicts. `reasons_left`:
-    reasons that `reasons` leaves out. `reasons_outdated`: some of the rows that `reasons` count have been
-    updated since. `organizations`: of `organizations_total`, those with most amiss and the largest; `is_rough`
-    when there were too many to count each exactly. `runs`: of `runs_total`, the first and the latest. `torn`:
-    bytes after the last whole append. `cut`: bytes of torn tails that were cut off before.
+    `is_csv`: all of its inputs were, when they were read last. `reading`: the words that say how to read them,
+    such as `--column`. `counts`: rows by their last result. `unsent`: rows that the main job has read and left
+    without one, None when its last run has no end. `in_doubt`: rows without a result that were on their way when a
+    run ended; `doubtful`: rows with one that were on their way again. `requests`, `attempts`, `seconds`,
+    `complete`: DESIGN section 2.4. `at_work`: seconds, those of runs without an end included. `outages`: of the
+    runs that have an end. `retries`: attempts beyond the first of their request. `latency`: of attempts that
+    brought verdicts. `reasons_left`: reasons that `reasons` leaves out. `reasons_outdated`: some of the rows that
+    `reasons` count have been updated since. `organizations`: of `organizations_total`, those with most amiss and
+    the largest; `is_rough` when there were too many to count each exactly. `runs`: of `runs_total`, the first and
+    the latest. `torn`: bytes after the last whole append. `cut`: bytes of torn tails that were cut off before.
     """
 
     ledger: str
     inputs: Sequence[str]
+    is_csv: bool
+    reading: Sequence[str]
     counts: Mapping[Status, int]
     unsent: int | None
     in_doubt: int

@@ -8,7 +8,9 @@ from bulk_update.report.advice import steps_of
 from bulk_update.report.data import Course, OrganizationFacts, OutageFacts, ReportData, RunFacts, SlowAttempt
 from bulk_update.report.figures import moment
 
-_SAID_OTHERWISE: Final = ("ledger", "inputs", "counts", "outcomes", "courses", "organizations", "slowest", "runs")
+_SAID_OTHERWISE: Final = frozenset(
+    ("ledger", "inputs", "is_csv", "reading", "counts", "outcomes", "courses", "organizations", "slowest", "runs")
+)
 
 _DIGITS: Final = 6
 

@@ -66,7 +66,8 @@ class Gathering:
         self._retries = 0
         self._seconds = 0.0
         self._unended = 0.0
-        self._complete = False
+        self._complete = self._is_csv = False
+        self._reading: list[str] = []
         self._unsent: int | None = None
         self._outages = OutageFacts()
         self._cut = 0
@@ -94,6 +95,8 @@ class Gathering:
         return ReportData(
             ledger=ledger,
             inputs=self._runs[-1].inputs,
+            is_csv=self._is_csv,
+            reading=self._reading,
             counts=counts,
             unsent=self._unsent,
             in_doubt=in_doubt,
@@ -211,6 +214,7 @@ class Gathering:
         self._doubts.begin()
         if not self._runs[-1].is_retry:
             self._complete, self._unsent = False, None
+            self._is_csv, self._reading = self._runs[-1].is_csv, self._runs[-1].reading
 
     def _end(self, line: EndLine) -> None:
         run = self._runs[-1]

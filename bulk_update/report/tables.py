@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bulk_update.model import Status
+from bulk_update.pure.formats import place_of
 from bulk_update.pure.shown import printable
 from bulk_update.report import figures
 from bulk_update.report.data import OrganizationFacts, RateChange, Reason, ReportData, RunFacts, SlowAttempt
@@ -32,7 +33,7 @@ def reasons_section(data: ReportData) -> Markup:
             table(
                 "Rows that are not updated, by reason",
                 columns,
-                [_reason(each, most) for each in data.reasons],
+                [_reason(each, most, data.inputs) for each in data.reasons],
                 is_cards=True,
             ),
             *(tag("p", note, class_="note") for note in notes),
@@ -40,7 +41,8 @@ def reasons_section(data: ReportData) -> Markup:
     )
 
 
-def _reason(reason: Reason, most: int) -> Sequence[str]:
+def _reason(reason: Reason, most: int, inputs: Sequence[str]) -> Sequence[str]:
+    place = place_of(reason.first_line, reason.input or next(iter(inputs), ""))
     places = "" if reason.input is None else f" of {printable(reason.input, _SHOWN_CODE)}"
     if reason.organizations:
         places += f", in {figures.count(reason.organizations, 'organization')}"
@@ -54,7 +56,7 @@ def _reason(reason: Reason, most: int) -> Sequence[str]:
                 tag("code", printable(reason.code, _SHOWN_CODE)),
             ]
         ),
-        join([tag("span", f"line {reason.first_line:,}{places}"), _identifier(reason.example)]),
+        join([tag("span", f"{place}{places}"), _identifier(reason.example)]),
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from bulk_update.model import Status
+from bulk_update.pure.formats import place_of
 from bulk_update.pure.plural import counted
 from bulk_update.pure.shown import printable
 from bulk_update.report import figures
@@ -95,7 +96,7 @@ def _sparkline(course: Course, *, is_unicode: bool) -> str:
 def _reasons(data: ReportData) -> list[str]:
     if not data.reasons:
         return []
-    lines = ["not updated:", *_columns([_reason(reason) for reason in data.reasons[:SHOWN]])]
+    lines = ["not updated:", *_columns([_reason(reason, data.inputs) for reason in data.reasons[:SHOWN]])]
     left = len(data.reasons[SHOWN:]) + data.reasons_left
     if left:
         lines.append(f"  and {figures.count(left, 'more reason')}")
@@ -104,9 +105,10 @@ def _reasons(data: ReportData) -> list[str]:
     return lines
 
 
-def _reason(reason: Reason) -> list[str]:
+def _reason(reason: Reason, inputs: Sequence[str]) -> list[str]:
+    place = place_of(reason.first_line, reason.input or next(iter(inputs), ""))
     source = "" if reason.input is None else f" of {printable(reason.input, _NAME)}"
-    where = f"first at line {reason.first_line:,}{source}, {printable(reason.example, _NAME) or 'no id'}"
+    where = f"first at {place}{source}, {printable(reason.example, _NAME) or 'no id'}"
     if reason.organizations and reason.organizations > 1:
         where = f"in {figures.count(reason.organizations, 'organization')}; {where}"
     such = "such as: " if reason.varies else ""

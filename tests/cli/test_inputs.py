@@ -261,6 +261,7 @@ async def test_a_remote_table_is_given_back_with_its_columns(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["rows.parquet", "rows"])
 async def test_parquet_arrives_as_ndjson_would_have(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
+    place = "row 3" if path.suffix else "line 3"
     rows = [
         {"org": "o", "id": "a", "changes": {"s": {"from": None, "to": "x"}}, "entityData": 2**62, "_note": b"n"},
         {"org": "o", "id": "b", "changes": None, "entityData": 1, "_note": b"n"},
@@ -271,6 +272,10 @@ async def test_parquet_arrives_as_ndjson_would_have(tmp_path: Path, name: str) -
     async with open_misbehaving([verdicts({"b": False}), ok()]) as server:
         assert (await send(server, *words)).code == 1
         assert (await send(server, *words)).code == 1
+        checked = await run("check", *words, env={})
+        told = await run("report", ledger_of(path), env={})
+        assert f"first at {place}" in checked.out
+        assert f"first at {place}" in told.out
         assert bodies(server) == [
             {
                 "organizationId": "o",

@@ -6,10 +6,11 @@ from typing import Any, Final
 
 import pytest
 
-from bulk_update.cli.words import describe_summary, next_command
+from bulk_update.cli.next_step import next_step
+from bulk_update.cli.words import describe_summary
 from bulk_update.errors import BulkUpdateError, CredentialsRefused, Interrupted, TooManyFailures
 from bulk_update.pipeline import Ended
-from bulk_update.pure.ledger_lines import RETRY, RunLine
+from bulk_update.pure.ledger_lines import RETRY, RunLine, Table
 from bulk_update.pure.tally import Summary
 from tests.cli.process import run
 from tests.runs import ndjson, rows
@@ -21,7 +22,6 @@ RETRY_RUN: Final = f"retry {LEDGER} --ping-url=https://hc.example/5e0f1c9a"
 RETRY_AGAIN: Final = f"bulk-update retry {LEDGER}"
 MAIN: Final = "bulk-update data/changes.ndjson"
 FAILURES: Final = f"bulk-update failures {LEDGER}"
-MEND: Final = f"{FAILURES} > mend.ndjson"
 
 
 def summary(**counts: Any) -> Summary:
@@ -30,6 +30,11 @@ def summary(**counts: Any) -> Summary:
         ("rows", "updated", "failed", "invalid", "unknown", "superseded", "unsent", "requests", "attempts"), 0
     )
     return Summary(**(nothing | {"seconds": 0.4, "ledger": LEDGER, "complete": True} | counts))
+
+
+def next_command(how: Ended, words: list[str]) -> str | None:
+    step = next_step(how, words)
+    return None if step is None else step.command
 
 
 def ended(
@@ -59,7 +64,7 @@ OF_RUN: Final = [
     (ended("run", unsent=3), RUN_AGAIN),
     (ended("run", failed=1), f"{RETRY_AGAIN} --rate 9 --api-url https://staging"),
     (ended("run", unknown=1, invalid=1), f"{RETRY_AGAIN} --rate 9 --api-url https://staging"),
-    (ended("run", invalid=1), MEND),
+    (ended("run", invalid=1), RUN_AGAIN),
     (ended("run", complete=False, left=True, updated=3), RUN_AGAIN),
 ]
 
@@ -75,7 +80,7 @@ OF_RETRY: Final = [
     (ended(RETRY, unsent=3, api="http://127.0.0.1:8787"), f"{MAIN} --api-url http://127.0.0.1:8787"),
     (ended(RETRY, failed=1, left=True), FAILURES),
     (ended(RETRY, unknown=1, invalid=1), FAILURES),
-    (ended(RETRY, invalid=1), MEND),
+    (ended(RETRY, invalid=1), MAIN),
     (ended(RETRY, updated=3, left=True), MAIN),
 ]
 
@@ -88,6 +93,34 @@ def test_what_follows_the_main_job(how: Ended, expected: str | None) -> None:
 @pytest.mark.parametrize(("how", "expected"), OF_RETRY)
 def test_what_follows_a_retry(how: Ended, expected: str | None) -> None:
     assert next_command(how, RETRY_RUN.split()) == expected
+
+
+@pytest.mark.parametrize("verb", ["run", RETRY])
+@pytest.mark.parametrize(
+    ("inputs", "tables", "listing"),
+    [
+        (["changes.ndjson"], [], FAILURES),
+        (["changes.csv"], [], f"{FAILURES} --format csv"),
+        (["export.txt"], [Table("export.txt", ";", ["id"])], f"{FAILURES} --format csv"),
+        (["changes.csv", "more.ndjson"], [Table("changes.csv", ",", ["id"])], FAILURES),
+    ],
+)
+def test_invalid_rows_are_mended_in_the_input_and_listed_as_it_was(
+    verb: str, inputs: list[str], tables: list[Table], listing: str
+) -> None:
+    how = ended(verb, rows=3, updated=1, invalid=2)
+    how = replace(how, begin=RunLine(1, "0.1.0", "", verb, inputs, "https://api.velt.dev", "", "", {}, tables))
+    step = next_step(how, RUN.split())
+    assert step is not None
+    assert step.listing == listing
+    last = describe_summary(how, step).splitlines()[-2:]
+    assert last == [f"first mend 2 invalid rows in the input; to list them: {listing}", f"next: {step.command}"]
+
+
+@pytest.mark.parametrize("how", [ended("run", failed=1, invalid=1), ended("run", SIGNAL, invalid=1), ended("run")])
+def test_nothing_is_to_be_mended_before_something_else_is_done(how: Ended) -> None:
+    step = next_step(how, RUN.split())
+    assert step is None or not step.listing
 
 
 def test_what_follows_a_canary_is_the_same_without_its_limit() -> None:

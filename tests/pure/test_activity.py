@@ -755,3 +755,13 @@ def test_rows_of_one_organization_share_its_name() -> None:
     reader = ActivityReader()
     first, second = (reader.read(entity(value).encode(), 1) for value in "12")
     assert first.organization is second.organization
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_has_not_are_named(number: str) -> None:
+    record = '{"organizationId":"o","id":"a","entityData":' + number + "}"
+    outcome = ActivityReader().read(record.encode(), 1)
+    assert isinstance(outcome, Invalid)
+    name = number.lstrip("-")
+    column = 45 + len(number) - len(name)
+    assert outcome.message == f"found {name} at column {column}, which JSON has not; expected a number, or null"

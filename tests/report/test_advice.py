@@ -4,9 +4,10 @@ import subprocess
 from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from bulk_update.model import RowError, Status
-from bulk_update.pure.ledger_lines import FORMAT, RunLine, encode_line
+from bulk_update.pure.ledger_lines import FORMAT, RunLine, Table, encode_line
 from bulk_update.report.advice import remarks_of, steps_of
 from bulk_update.report.data import ReportData
 from tests.report.ledgers import LedgerMaker, change, gather, stamp
@@ -15,6 +16,7 @@ LEDGER = "data/changes.ndjson.ledger.ndjson"
 FAILURES = f"bulk-update failures {LEDGER}"
 RETRY = f"bulk-update retry {LEDGER}"
 SAME = "bulk-update data/changes.ndjson"
+CSV = f"bulk-update changes.csv --ledger {LEDGER}"
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,13 @@ TABLE = [
     (Stand(Status.SUPERSEDED), []),
     (Stand(Status.FAILED, 1), [RETRY]),
     (Stand(Status.UNKNOWN, 1), [RETRY]),
-    (Stand(Status.INVALID, 1), [f"{FAILURES} > mend.ndjson"]),
+    (Stand(Status.INVALID, 1), [FAILURES, SAME]),
+    (Stand(Status.INVALID, 1, ("run", "retry")), [FAILURES, SAME]),
+    (Stand(Status.INVALID, 0, summary={"complete": False}), [SAME, FAILURES]),
+    (Stand(Status.INVALID, 1, inputs=("changes.csv",)), [f"{FAILURES} --format csv", CSV]),
     (Stand(Status.FAILED, 1, ("run", "retry")), [FAILURES, RETRY]),
     (Stand(Status.FAILED, 3), [SAME, RETRY]),
-    (Stand(Status.FAILED, 3, ("run", "retry")), [FAILURES, RETRY]),
+    (Stand(Status.FAILED, 3, ("run", "retry")), [RETRY, FAILURES]),
     (Stand(None, 130), [SAME]),
     (Stand(None, None), [SAME]),
     (Stand(None, None, ("run", "retry")), [RETRY]),
@@ -84,7 +89,23 @@ TABLE = [
 
 @pytest.mark.parametrize(("stand", "expected"), TABLE, ids=str)
 def test_what_is_next_follows_from_how_the_ledger_stands(stand: Stand, expected: list[str]) -> None:
-    assert sorted(step.command for step in steps_of(read(stand))) == sorted(expected)
+    assert [step.command for step in steps_of(read(stand))] == expected
+
+
+def test_the_main_job_reads_its_inputs_as_it_did() -> None:
+    appends: list[bytes] = []
+    maker = LedgerMaker(appends.append)
+    tables = [Table("export.txt", ";", ["activity"], {"id": "activity id"})]
+    settings = {"encoding": {"value": "cp1252", "from": "flag"}, "empty": "null", "pid": 7}
+    for verb, said in (("run", settings), ("retry", {})):
+        head = RunLine(FORMAT, "0.1.0", stamp(0), verb, ["export.txt"], "https://api.velt.dev", "00", "k", said)
+        maker.line(encode_line(replace(head, tables=tables if verb == "run" else [])))
+    maker.invalid(2, "org-1", "not_json", "no JSON")
+    maker.end(9.0, 1, {"run_seconds": 1.0, "complete": True, "unsent": 0})
+    assert [step.command for step in steps_of(gather(b"".join(appends), "export.txt.ledger.ndjson"))] == [
+        "bulk-update export.txt --column 'id=activity id' --encoding cp1252 --empty null",
+        "bulk-update failures export.txt.ledger.ndjson --format csv",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,11 @@ def test_it_tells_rows_requests_reasons_runs_and_what_is_next(rich: str) -> None
         "exit 130",
     ):
         assert words in rich
-    assert rich.splitlines()[-2].startswith("  bulk-update failures")
+    assert [line for line in rich.splitlines() if line.startswith("  bulk-update ")] == [
+        "  bulk-update failures changes.ndjson.ledger.ndjson",
+        "  bulk-update retry changes.ndjson.ledger.ndjson",
+        "  bulk-update changes.ndjson",
+    ]
 
 
 def test_parts_are_apart_and_lines_end_where_they_end(rich: str) -> None:

@@ -5,10 +5,11 @@ compressed; what is left of that without a byte order mark. A worker thread asks
 """
 
 from bulk_update.edge.source.descriptor import BLOCK
-from bulk_update.edge.source.formats import Format, detect_format, format_of
+from bulk_update.edge.source.formats import detect_format
 from bulk_update.edge.source.naming import explain_empty
 from bulk_update.edge.source.opening import Head, Source, check_inputs, open_source
 from bulk_update.edge.source.text import HEAD
+from bulk_update.pure.formats import Format, format_of
 
 __all__ = [
     "BLOCK",

@@ -7,9 +7,9 @@ from pathlib import PurePath
 from typing import Final, NamedTuple, Protocol
 
 from bulk_update.edge.source.descriptor import BLOCK
-from bulk_update.edge.source.formats import SUFFIXES
 from bulk_update.edge.source.naming import called
 from bulk_update.errors import InputError
+from bulk_update.pure.formats import SUFFIXES
 
 MAGIC: Final = {
     b"\x1f\x8b": "gzip",

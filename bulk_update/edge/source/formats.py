@@ -1,32 +1,13 @@
-"""Formats: told by an input's name, or by how it begins."""
+"""Formats: told by how an input begins, where its name does not tell."""
 
 from collections.abc import Collection
-from pathlib import PurePath
-from typing import Final, Literal
+from typing import Final
 
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.header import begins_with_header
+from bulk_update.pure.formats import Format
 
-Format = Literal["ndjson", "csv", "parquet"]
-
-_FORMATS: Final[dict[str, Format]] = {
-    ".ndjson": "ndjson",
-    ".jsonl": "ndjson",
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-}
-SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd"}
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
-
-
-def format_of(name: str) -> Format | None:
-    """Tell the format by the name's ending, that of its compression left off; None if it does not tell."""
-    path = PurePath(name)
-    if path.suffix.lower() in SUFFIXES:
-        path = path.with_suffix("")
-    return _FORMATS.get(path.suffix.lower())
 
 
 def detect_format(head: bytes, headers: Collection[str] = ()) -> Format:

@@ -9,13 +9,13 @@ from typing import NamedTuple
 from anyio import to_thread
 
 from bulk_update.edge.source.descriptor import Descriptor, open_descriptor
-from bulk_update.edge.source.formats import Format, format_of
 from bulk_update.edge.source.naming import STANDARD_INPUT, called, explain_empty, refusal
 from bulk_update.edge.source.parquet import MAGIC, ParquetRows
 from bulk_update.edge.source.remote import RemoteFile
 from bulk_update.edge.source.text import HEAD, UTF8_MARK, explain_nul, text_blocks
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.settings import TableSettings
+from bulk_update.pure.formats import Format, format_of
 from bulk_update.pure.names import is_url, public_name
 
 
