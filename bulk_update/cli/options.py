@@ -186,7 +186,7 @@ def _add_sending(parser: _Parser) -> None:
 def _add_output(parser: _Parser) -> None:
     add = parser.add_argument
     add("--json", action="store_true", help="the summary as one JSON object on standard output")
-    add("--quiet", action="store_true", help="say nothing but errors and warnings")
+    add("--quiet", action="store_true", help="say nothing but warnings, and the counts at the end")
     add("--no-progress", action="store_true", help="show no progress")
     add("--log-format", choices=("text", "json"), default="text", help="[text]")
 

@@ -14,7 +14,7 @@ from bulk_update.cli.monitoring import Monitor, monitored
 from bulk_update.cli.next_step import next_step
 from bulk_update.cli.settings import read_job, read_retry
 from bulk_update.cli.streams import LONGEST, OutputLost, give_json, safe, say
-from bulk_update.cli.words import describe_summary
+from bulk_update.cli.words import describe_briefly, describe_summary
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.edge.progress import Progress, ProgressSettings, open_progress
@@ -122,9 +122,9 @@ def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
             give_json(summary)
         except OutputLost as lost:  # the exit code speaks for the ledger
             say(f"bulk-update: {lost}")
-    if not options.quiet:
-        is_event = options.log_format == "json"
-        event = {"event": "summary", "time": WallClock().stamp(), **summary}
-        say(json.dumps(event) if is_event else describe_summary(ended, following))
-    elif ended.reason is not None:
-        say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")
+    if options.log_format == "json":
+        say(json.dumps({"event": "summary", "time": WallClock().stamp(), **summary}))
+    elif not options.quiet:
+        say(describe_summary(ended, following))
+    elif ended.reason is not None or not options.json:
+        say(f"bulk-update: {describe_briefly(ended)}")

@@ -46,6 +46,13 @@ def describe_summary(ended: "Ended", following: NextStep | None) -> str:
     return "\n".join(lines)
 
 
+def describe_briefly(ended: "Ended") -> str:
+    """Write what nobody goes without, in a line: the counts, why the run stopped, and where the ledger is."""
+    summary = ended.summary
+    stopped = "" if ended.reason is None else f"; stopped: {safe(str(ended.reason), LONGEST)}"
+    return f"{_counts(summary)}; ledger: {safe(summary.ledger, LONGEST)}{stopped}"
+
+
 def _them(number: int) -> str:
     return "it" if number == 1 else "them"
 

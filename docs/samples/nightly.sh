@@ -5,6 +5,13 @@
 # the code of the run that stopped: the next start goes on from there.
 set -u
 
+# Pass on what a run has said, when there is something to know: it did not go well, or there is a warning.
+tell() {
+    case $code:$said in
+        0:*WARNING* | [!0]*) printf '%s\n' "$said" >&2 ;;
+    esac
+}
+
 folder=${1:?usage: nightly.sh FOLDER [OPTION...]}
 shift
 cd "$folder" || exit 2
@@ -17,11 +24,13 @@ for input in inbox/*; do
     ledger=ledgers/$name.ledger.ndjson
 
     code=0
-    bulk-update "$input" --ledger "$ledger" --quiet "$@" || code=$?
+    said=$(exec 2>&1; bulk-update "$input" --ledger "$ledger" --quiet "$@") || code=$?
+    tell
     if [ "$code" -eq 1 ]; then
         # What merely went unanswered is settled by this, before a later file changes the same activities.
         code=0
-        bulk-update retry "$ledger" --quiet "$@" || code=$?
+        said=$(exec 2>&1; bulk-update retry "$ledger" --quiet "$@") || code=$?
+        tell
     fi
 
     case $code in

@@ -157,13 +157,26 @@ async def test_json_is_one_object_on_standard_output_and_its_counts_add_up(tmp_p
     assert read_ledger(ledger_of(path)).lines[-1]["summary"]["failed"] == 1
 
 
-async def test_quiet_says_nothing_when_all_is_well_and_the_reason_when_it_is_not(changes: Path) -> None:
-    async with open_misbehaving([html(404), ok()]) as server:
+async def test_quiet_leaves_one_line_the_counts_and_why_the_run_stopped(changes: Path) -> None:
+    async with open_misbehaving([html(404), verdicts({"a1": False}), ok()]) as server:
         broken = await send(server, changes, "--quiet")
-        well = await send(server, changes, "--quiet")
-    assert (broken.code, well.code) == (3, 0)
+        amiss = await send(server, changes, "--quiet")
+        well = await send(server, "retry", ledger_of(changes), "--quiet")
+    assert (broken.code, amiss.code, well.code) == (3, 1, 0)
+    assert (broken.out, amiss.out, well.out) == ("", "", "")
+    where = f"; ledger: {ledger_of(changes)}"
+    assert broken.err.startswith(f"bulk-update: 5 rows: 0 updated, 5 unsent{where}; stopped: what answers is not")
     assert broken.err.count("\n") == 1
-    assert (well.out, well.err) == ("", "")
+    assert amiss.err == f"bulk-update: 5 rows: 4 updated, 1 failed{where}\n"
+    assert well.err == f"bulk-update: 5 rows: 5 updated{where}\n"
+
+
+async def test_quiet_says_the_counts_once_where_json_has_them(changes: Path) -> None:
+    async with open_misbehaving([html(404), ok()]) as server:
+        broken = await send(server, changes, "--quiet", "--json")
+        well = await send(server, changes, "--quiet", "--json")
+    assert (broken.json["unsent"], well.json["updated"], well.err) == (5, 5, "")
+    assert "stopped: what answers is not" in broken.err
 
 
 async def test_a_first_answer_without_a_success_is_told_at_once_and_loudly(changes: Path) -> None:
@@ -176,7 +189,7 @@ async def test_a_first_answer_without_a_success_is_told_at_once_and_loudly(chang
 async def test_json_log_lines_are_json(changes: Path) -> None:
     async with open_misbehaving([verdicts({}, rest=False)]) as server:
         ended = await send(server, changes, "--log-format", "json", "--quiet")
-    assert [json.loads(line)["event"] for line in ended.err.splitlines()] == ["notice"]
+    assert [json.loads(line)["event"] for line in ended.err.splitlines()] == ["notice", "summary"]
 
 
 async def test_json_log_lines_end_with_the_summary(changes: Path) -> None:
