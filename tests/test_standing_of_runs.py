@@ -7,7 +7,7 @@ from bulk_update import Api, Changes, Credentials, Inputs
 from bulk_update.jobs import Job, open_run
 from bulk_update.model import Outcome, Snapshot
 from bulk_update.pipeline import Run
-from bulk_update.pure.standing import Course, Standing
+from bulk_update.pure.standing import Course, Standing, as_event
 from tests.runs import KEY, TOKEN, Row, carry_out, plan, row, rows
 from tests.servers.misbehaving import open_misbehaving
 from tests.servers.replies import ok, verdicts
@@ -51,6 +51,12 @@ async def test_a_retry_stands_where_the_rows_stand_that_it_sends_again(tmp_path:
         await carry_out(server.url, rows(7), tmp_path)
         stood = await look(server.url, tmp_path, None)
     assert [standing.share for standing in stood] == [0.5, 1.0, 1.0]
+    events = [as_event(standing) for standing in stood]
+    assert [(event["done"], event["expected"], event["settled"]) for event in events] == [
+        (2, 4, 7),
+        (4, 4, 7),
+        (4, 4, 7),
+    ]
     assert [standing.in_flight for standing in stood] == [2, 0, 0]
     assert (stood[-1].snapshot.again, stood[-1].snapshot.resending, stood[-1].snapshot.to_resend) == (4, 0, 4)
     assert stood[-1].snapshot.answered == 2

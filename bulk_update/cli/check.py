@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,7 +14,7 @@ from typing import Final
 import anyio
 
 from bulk_update.cli.amounts import read_inputs, read_limits, read_rate
-from bulk_update.cli.streams import give, give_json, safe
+from bulk_update.cli.streams import columns_of, give, give_json, safe
 from bulk_update.cli.words import SHOWN, describe_failures
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
@@ -141,7 +142,7 @@ def _describe(findings: Findings, names: Sequence[str], limits: Limits, rate: Ra
             f"{counted(findings.organizations, 'organization')}: {named}" + (f" and {more:,} more" if more > 0 else "")
         )
     if findings.reasons:
-        lines += ["invalid:", *describe_failures(findings.reasons, names)]
+        lines += ["invalid:", *describe_failures(findings.reasons, names, columns_of(sys.stdout))]
         lines.append(_ADVICE)
     return "\n".join(lines)
 

@@ -13,7 +13,7 @@ import anyio
 from bulk_update.cli.monitoring import Monitor, monitored
 from bulk_update.cli.next_step import next_step
 from bulk_update.cli.settings import read_job, read_retry
-from bulk_update.cli.streams import LONGEST, OutputLost, give_json, safe, say
+from bulk_update.cli.streams import LONGEST, OutputLost, columns_of, give_json, safe, say
 from bulk_update.cli.words import describe_briefly, describe_summary
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
@@ -125,6 +125,6 @@ def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
     if options.log_format == "json":
         say(json.dumps({"event": "summary", "time": WallClock().stamp(), **summary}))
     elif not options.quiet:
-        say(describe_summary(ended, following))
+        say(describe_summary(ended, following, columns_of(sys.stderr)))
     elif ended.reason is not None or not options.json:
         say(f"bulk-update: {describe_briefly(ended)}")

@@ -77,6 +77,16 @@ def safe(text: str, most: int = 200) -> str:
     return printable(text, most)
 
 
+def columns_of(stream: TextIO | None) -> int | None:
+    """Tell how wide the terminal behind a stream is; None when there is none, or it does not tell."""
+    if stream is None:
+        return None
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or None
+    except (OSError, ValueError):  # it is no terminal, or closed
+        return None
+
+
 def leave_streams() -> None:
     """Let out what is left, so that nothing can fail when the interpreter ends."""
     for stream in (sys.stdout, sys.stderr):

@@ -1,6 +1,7 @@
 """What a person is told at the end: counts, reasons, and what to run next."""
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from bulk_update.cli.next_step import NextStep
@@ -13,12 +14,15 @@ from bulk_update.pure.tally import MAX_ORGANIZATIONS, Summary
 if TYPE_CHECKING:
     from bulk_update.pipeline import Ended
 
+_HANGING: Final = len("  1234567 ")
+_LEAST_ROOM: Final = 20
+
 SHOWN: Final = 10
 """Groups of failures that are shown; the ledger has them all."""
 
 
-def describe_summary(ended: "Ended", following: NextStep | None) -> str:
-    """Write the digest of a run. `following`: what to run next."""
+def describe_summary(ended: "Ended", following: NextStep | None, columns: int | None = None) -> str:
+    """Write the digest of a run. `following`: what to run next. `columns`: of the terminal, None without one."""
     summary = ended.summary
     lines = [_counts(summary), _effort(summary)]
     if summary.outages:
@@ -32,9 +36,9 @@ def describe_summary(ended: "Ended", following: NextStep | None) -> str:
         results = counted(summary.absent, "result in the ledger is of a row", "results in the ledger are of rows")
         lines.append(f"{results} that the input no longer has")
     if summary.failures:
-        lines += [_heading(summary), *describe_failures(summary.failures, ended.begin.inputs)]
+        lines += [_heading(summary), *describe_failures(summary.failures, ended.begin.inputs, columns)]
     if ended.reason is not None:
-        lines.append(f"stopped: {safe(str(ended.reason), LONGEST)}")
+        lines += wrapped(f"stopped: {safe(str(ended.reason), LONGEST)}", columns, len("stopped: "))
     elif not summary.complete:
         lines.append("stopped at --limit; the same command without it goes on from there")
     lines.append(f"ledger: {safe(summary.ledger, LONGEST)}")
@@ -83,12 +87,27 @@ def _outages(summary: Summary) -> str:
     return f"{times}: nothing succeeded for {format_duration(summary.outage_seconds)}{since}"
 
 
-def describe_failures(groups: Sequence[Mapping[str, object]], inputs: Sequence[str]) -> list[str]:
-    """List the largest groups of rows that are not updated, a line each. `inputs`: their names."""
-    lines = [_describe_group(group, inputs) for group in groups[:SHOWN]]
+def describe_failures(
+    groups: Sequence[Mapping[str, object]], inputs: Sequence[str], columns: int | None = None
+) -> list[str]:
+    """List the largest groups of rows that are not updated, a line each unless `columns` are too few.
+
+    `inputs`: their names. `columns`: of the terminal, None without one.
+    """
+    lines = [line for group in groups[:SHOWN] for line in wrapped(_describe_group(group, inputs), columns, _HANGING)]
     if len(groups) > SHOWN:
         lines.append(f"  and {counted(len(groups) - SHOWN, 'more reason')}")
     return lines
+
+
+def wrapped(line: str, columns: int | None, indent: int) -> list[str]:
+    """Part a line that is wider than the terminal between words; what follows the first is indented.
+
+    Where there is no terminal, or hardly any room, it stays one line: for `grep`.
+    """
+    if columns is None or len(line) < columns or columns < indent + _LEAST_ROOM:
+        return [line]
+    return wrap(line, columns - 1, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def _describe_group(group: Mapping[str, object], inputs: Sequence[str]) -> str:

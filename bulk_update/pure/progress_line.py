@@ -15,6 +15,9 @@ from bulk_update.pure.standing import Standing
 _LONG_PAUSE: Final = 2.0
 """Seconds that a pause must last to be told of."""
 
+_LEAST_WITH_BAR: Final = 72
+"""Columns of a line that has a bar: in fewer it would take the place of words that say more."""
+
 _UNITS: Final = ((1.0, "s"), (60.0, "min"), (3_600.0, "h"))
 _STEPS: Final = ((60, 5), (3_600, 60), (86_400, 600), (math.inf, 3_600))
 """Durations below so many seconds are estimated in steps of so many."""
@@ -91,7 +94,7 @@ def draw_bar(share: float, width: int, glyphs: Glyphs = UNICODE) -> tuple[str, s
 
 def bar_width(columns: int) -> int:
     """Tell how wide the bar is on a terminal of so many columns; 0 where the words need them all."""
-    return min(40, columns // 6) if columns >= 48 else 0  # noqa: PLR2004 - below, the words are cut
+    return min(40, columns // 6) if columns >= _LEAST_WITH_BAR else 0
 
 
 def format_estimate(seconds: float) -> str:
@@ -101,13 +104,14 @@ def format_estimate(seconds: float) -> str:
 
 
 def format_pace(per_second: float, allowed: tuple[float, float] | None) -> str:
-    """Write how fast requests leave, in the unit in which it is allowed: `4.9 of 5.0 requests/s`."""
+    """Write how fast requests leave, in the unit in which it is allowed: `4.9 of 5 requests/s`."""
     if allowed is None:
         return f"{_figure(per_second, per_second)} requests/s"
     limit, period = allowed
     length, unit = _pace_unit(limit, period)
     most = limit * length / period
-    return f"{_figure(per_second * length, most)} of {_figure(most, most)} requests/{unit}"
+    shown = f"{most:,.0f}" if most == int(most) else _figure(most, most)
+    return f"{_figure(per_second * length, most)} of {shown} requests/{unit}"
 
 
 def _row_parts(standing: Standing) -> list[Part]:
@@ -115,19 +119,19 @@ def _row_parts(standing: Standing) -> list[Part]:
     counts, skipped = standing.snapshot.counts, standing.snapshot.skipped
     parts = [Part(f"{counts.get(Status.UPDATED, 0):,} updated", rank=0)]
     if skipped:
-        parts.append(Part(f"{skipped:,} done before", rank=9, tone=Tone.ASIDE))
+        parts.append(Part(f"{skipped:,} done before", rank=11, tone=Tone.ASIDE))
     failed = counts.get(Status.FAILED, 0)
     if failed:
         parts.append(Part(f"{failed:,} failed", rank=2, tone=Tone.FAILURE))
     else:
-        parts.append(Part("0 failed", rank=6))
+        parts.append(Part("0 failed", rank=9))
     parts.extend(
         Part(f"{counts[status]:,} {status}", rank=3, tone=Tone.FAILURE)
         for status in (Status.INVALID, Status.UNKNOWN)
         if counts.get(status, 0)
     )
     if counts.get(Status.SUPERSEDED, 0):
-        parts.append(Part(f"{counts[Status.SUPERSEDED]:,} superseded", rank=11, tone=Tone.ASIDE))
+        parts.append(Part(f"{counts[Status.SUPERSEDED]:,} superseded", rank=13, tone=Tone.ASIDE))
     return parts
 
 
@@ -136,13 +140,14 @@ def _request_parts(standing: Standing) -> list[Part]:
     parts, snapshot = [], standing.snapshot
     if standing.requests_per_second is not None:
         pace = format_pace(standing.requests_per_second, snapshot.allowed)
-        parts.append(Part(pace, rank=7, short=pace.replace(" requests", "")))
+        parts.append(Part(pace, rank=4, short=pace.replace(" requests", "")))
     if snapshot.retries:
-        parts.append(Part(counted(snapshot.retries, "retry", "retries"), rank=8))
+        parts.append(Part(counted(snapshot.retries, "retry", "retries"), rank=10))
     if snapshot.pushbacks:
-        parts.append(Part(f"pushed back {counted(snapshot.pushbacks, 'time')}", rank=9, tone=Tone.TROUBLE))
+        times, short = counted(snapshot.pushbacks, "time"), counted(snapshot.pushbacks, "pushback")
+        parts.append(Part(f"pushed back {times}", rank=5, tone=Tone.TROUBLE, short=short))
     if snapshot.flying:
-        parts.append(Part(f"{snapshot.flying:,} in flight", rank=10, tone=Tone.ASIDE))
+        parts.append(Part(f"{snapshot.flying:,} in flight", rank=12, tone=Tone.ASIDE))
     return parts
 
 
@@ -150,16 +155,16 @@ def _end_parts(standing: Standing) -> list[Part]:
     """Say how far it is, and what is to be expected."""
     parts = []
     if standing.share is not None:
-        parts.append(Part(f"{int(standing.share * 100)} %", rank=5, room=len("99 %")))
+        parts.append(Part(f"{int(standing.share * 100)} %", rank=6, room=len("99 %")))
     hindrance = _hindrance_parts(standing.snapshot)
     if hindrance:
         parts.extend(hindrance)
     elif standing.seconds_left:
         text = f"{format_estimate(standing.seconds_left)} left"
-        parts.append(Part(text, rank=4, room=len("59 min left")))
+        parts.append(Part(text, rank=7, room=len("59 min left")))
     elif standing.share is None:
         elapsed = format_duration(standing.snapshot.seconds)
-        parts.append(Part(f"{elapsed} so far", rank=4, room=len("59 min 59 s so far")))
+        parts.append(Part(f"{elapsed} so far", rank=7, room=len("59 min 59 s so far")))
     return parts
 
 
@@ -176,7 +181,7 @@ def _hindrance_parts(snapshot: Snapshot) -> list[Part]:
     after = "one request at a time" if probe is None else f"next try in {format_duration(math.ceil(probe))}"
     return [
         Part(f"no success for {since}", rank=1, tone=Tone.TROUBLE, short=f"stalled {since}"),
-        Part(after, rank=6, tone=Tone.TROUBLE, room=len("next try in 30 s")),
+        Part(after, rank=8, tone=Tone.TROUBLE, room=len("next try in 30 s")),
     ]
 
 

@@ -33,13 +33,15 @@ class Standing:
     """How a run stands and how it goes on.
 
     `settled`: rows that have their result. `in_flight`: rows that have left with a batch and have none yet.
-    `share`: done of all rows, 0 to 1, and 1 at the very end only. `requests_per_second`: in the last
-    seconds. `seconds_left`: estimated. Each of these three is None when it cannot be told.
+    `expected`: rows that this run will have seen to at its end, estimated as long as they are not all known.
+    `share`: done of these, 0 to 1, and 1 at the very end only. `requests_per_second`: in the last
+    seconds. `seconds_left`: estimated. Each of these four is None when it cannot be told.
     """
 
     snapshot: Snapshot
     settled: int
     in_flight: int
+    expected: float | None = None
     share: float | None = None
     requests_per_second: float | None = None
     seconds_left: float | None = None
@@ -72,6 +74,7 @@ class Course:
             snapshot,
             settled=sum(snapshot.counts.values()),
             in_flight=max(0, _under_way(snapshot) - snapshot.waiting),
+            expected=expected_rows(snapshot, self._limit),
             share=share,
             requests_per_second=requests_per_second(self._lately(), samples[-1]) if samples else None,
             seconds_left=seconds_left(samples[0], samples[-1], self._limit) if samples else None,
@@ -201,6 +204,8 @@ def as_event(standing: Standing) -> dict[str, object]:
         "retries": snapshot.retries,
         "requests_per_second": _rounded(standing.requests_per_second),
         "requests_per_second_allowed": _rounded(allowed[0] / allowed[1]) if allowed is not None else None,
+        "done": rows_done(snapshot),
+        "expected": None if standing.expected is None else round(standing.expected),
         "share": _rounded(standing.share),
         "seconds": _rounded(snapshot.seconds),
         "seconds_left": _rounded(standing.seconds_left),

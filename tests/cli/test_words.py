@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 
 from bulk_update.cli.next_step import next_step
-from bulk_update.cli.words import describe_summary
+from bulk_update.cli.words import describe_failures, describe_summary
 from bulk_update.errors import BulkUpdateError, CredentialsRefused, Interrupted, TooManyFailures
 from bulk_update.pipeline import Ended
 from bulk_update.pure.ledger_lines import RETRY, RunLine, Table
@@ -180,3 +180,38 @@ async def test_so_they_do_in_what_check_finds(
     path.write_text(ndjson(rows(count)))
     checked = await run("check", path, *words, env={})
     assert [word for word in said if word not in checked.out] == []
+
+
+LONG: Final = {
+    "status": "failed",
+    "code": "not_updated",
+    "message": "the activity cannot be updated because its organization keeps immutable records " * 2,
+    "varies": True,
+    "first_line": 12_345,
+    "example": "activity-" + "x" * 90,
+    "count": 1_234,
+    "organizations": 3,
+}
+
+
+@pytest.mark.parametrize("columns", [60, 80, 200])
+def test_long_lines_hang_under_their_words_on_a_terminal(columns: int) -> None:
+    (whole,) = describe_failures([LONG], ["changes.ndjson"])
+    lines = describe_failures([LONG], ["changes.ndjson"], columns)
+    assert lines[0].startswith("    1,234 failed: such as: the activity")
+    assert len(lines) > 1
+    assert max(map(len, lines)) < columns
+    assert all(line.startswith(" " * 10) and line[10] != " " for line in lines[1:])
+    assert "".join(whole.split()) == "".join("".join(lines).split())
+
+
+@pytest.mark.parametrize("columns", [None, 1, 20, 5_000])
+def test_without_a_terminal_or_any_room_a_line_is_a_line(columns: int | None) -> None:
+    assert len(describe_failures([LONG], ["changes.ndjson"], columns)) == 1
+
+
+def test_a_command_is_never_wrapped() -> None:
+    how = ended("run", REFUSED, rows=3, unsent=3)
+    step = next_step(how, ["x" * 100, "--api-url", "https://staging"])
+    assert step is not None
+    assert describe_summary(how, step, 40).endswith(f"\nnext: {step.command}")

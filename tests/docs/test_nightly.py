@@ -9,7 +9,9 @@ import pytest
 
 from bulk_update.cli.parsing import parse
 from bulk_update.cli.settings import read_job
+from bulk_update.model import Snapshot
 from bulk_update.pure.metrics import NAMES
+from bulk_update.pure.standing import Standing, as_event
 from tests.docs.conftest import SEED, serving
 from tests.docs.markdown import ROOT, table
 from tests.docs.shell import Command, Done, environment, run
@@ -262,3 +264,9 @@ def test_each_metric_is_told_of() -> None:
     told = [name.strip() for row in table(ROOT / "docs" / "nightly.md", "metric") for name in row[0].split(",")]
     assert set(told) == NAMES
     assert len(told) == len(NAMES)
+
+
+def test_each_key_of_a_progress_event_is_told_of() -> None:
+    told = [name.strip() for row in table(ROOT / "docs" / "nightly.md", "key") for name in row[0].split(",")]
+    none = Snapshot(0, {}, 0, 0, 0, 0, 0, 0.0, None, None, 0, None, is_read_whole=False)
+    assert sorted(told) == sorted(as_event(Standing(none, 0, 0)))

@@ -137,7 +137,7 @@ assert "rich" not in sys.modules
     ("columns", "line"),
     [
         (40, "12,400 updated · 3 failed · 62 %"),
-        (60, "━━━━━╾─── 12,400 updated · 3 failed · 2 retries · 62 %"),
+        (60, "12,400 updated · 3 failed · 2 retries · 16 in flight · 62 %"),
         (80, "━━━━━━━━───── 12,400 updated · 3 failed · 2 retries · 16 in flight · 62 %"),
         (200, "━" * 20 + "─" * 13 + " 12,400 updated · 3 failed · 2 retries · 16 in flight · 62 %"),
     ],
@@ -275,7 +275,7 @@ def test_plain_lines_come_now_and_then() -> None:
     progress = open_on(stream, PLAIN)
     for tick in range(301):
         progress.tick(replace(MIDWAY, seconds=25 + tick / 5), 100 + tick / 5)
-    line = "12,400 updated · 3 failed · 0.0 of 5.0 requests/s · 2 retries · 16 in flight · 62 %\n"
+    line = "12,400 updated · 3 failed · 0.0 of 5 requests/s · 2 retries · 16 in flight · 62 %\n"
     # The first tells what earlier runs had done already.
     assert stream.getvalue().splitlines(keepends=True)[1:] == [line]
     assert stream.getvalue().count("\n") == 2

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Final
 
 import pytest
 from hypothesis import given
@@ -336,7 +337,7 @@ def test_a_run_that_ends_at_once_makes_no_line() -> None:
 
 
 def test_the_line() -> None:
-    assert say(MIDWAY) == ("12,400 updated · 3 failed · 4.9 of 5.0 requests/s · 2 retries · 63 % · 4 min left")
+    assert say(MIDWAY) == ("12,400 updated · 3 failed · 4.9 of 5 requests/s · 2 retries · 63 % · 4 min left")
 
 
 def test_an_outage_stands_in_place_of_the_time_left() -> None:
@@ -375,12 +376,12 @@ def test_no_time_is_left_at_the_end() -> None:
 @pytest.mark.parametrize(
     ("width", "line"),
     [
-        (200, "12,400 updated · 3 failed · 4.9 of 5.0 requests/s · 2 retries · 63 % · 4 min left"),
-        (81, "12,400 updated · 3 failed · 4.9 of 5.0/s · 2 retries · 63 % · 4 min left"),
-        (65, "12,400 updated · 3 failed · 4.9 of 5.0/s · 63 % · 4 min left"),
-        (48, "12,400 updated · 3 failed · 63 % · 4 min left"),
-        (40, "12,400 updated · 3 failed · 4 min left"),
-        (38, "12,400 updated · 3 failed"),
+        (200, "12,400 updated · 3 failed · 4.9 of 5 requests/s · 2 retries · 63 % · 4 min left"),
+        (79, "12,400 updated · 3 failed · 4.9 of 5/s · 2 retries · 63 % · 4 min left"),
+        (59, "12,400 updated · 3 failed · 4.9 of 5/s · 63 % · 4 min left"),
+        (48, "12,400 updated · 3 failed · 4.9 of 5/s · 63 %"),
+        (40, "12,400 updated · 3 failed · 4.9 of 5/s"),
+        (37, "12,400 updated · 3 failed"),
         (14, "12,400 updated"),
         (10, "12,400 up…"),
         (1, "…"),
@@ -405,6 +406,30 @@ def test_a_narrow_line_keeps_what_matters_most(width: int, line: str) -> None:
 )
 def test_a_narrow_line_keeps_the_outage(width: int, line: str) -> None:
     assert say_in(OUTAGE, width) == line
+
+
+SIXTY: Final = 59
+"""Columns of a line on a terminal of sixty: the last one stays free."""
+
+
+@pytest.mark.parametrize(
+    ("hindrance", "words"),
+    [
+        ({}, ["4.9 of 5"]),
+        ({"pushbacks": 12}, ["4.9 of 5", "12 pushbacks"]),
+        ({"outage": 725.0, "next_probe": 11.2}, ["stalled 12 min 5 s"]),
+        ({"pause": 90.0, "pushbacks": 12}, ["waits 1 min 30 s"]),
+    ],
+)
+def test_sixty_columns_have_room_for_the_rate_and_for_what_stands_in_the_way(
+    hindrance: dict[str, float], words: list[str]
+) -> None:
+    many = {**BEGUN.counts, Status.UPDATED: 123_456, Status.FAILED: 1_234}
+    snapshot = replace(MIDWAY.snapshot, counts=many, retries=7, flying=16, **hindrance)  # type: ignore[arg-type]
+    pace = None if "outage" in hindrance else 4.94
+    line = say_in(replace(MIDWAY, snapshot=snapshot, requests_per_second=pace), SIXTY)
+    assert [word for word in words if word not in line] == []
+    assert line.startswith("123,456 updated · 1,234 failed · ")
 
 
 def test_nothing_comes_and_goes_as_the_time_left_changes() -> None:
@@ -445,7 +470,7 @@ def test_the_bar_in_ascii() -> None:
     assert draw_bar(0.5, 10, ASCII) == ("#####", "-----")
 
 
-@pytest.mark.parametrize(("columns", "width"), [(1, 0), (47, 0), (48, 8), (60, 10), (80, 13), (200, 33), (999, 40)])
+@pytest.mark.parametrize(("columns", "width"), [(1, 0), (59, 0), (71, 0), (72, 12), (80, 13), (200, 33), (999, 40)])
 def test_the_width_of_the_bar(columns: int, width: int) -> None:
     assert bar_width(columns) == width
 
@@ -491,8 +516,8 @@ def test_estimates_are_rounded_up(seconds: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("per_second", "allowed", "text"),
     [
-        (4.94, (5, 1.0), "4.9 of 5.0 requests/s"),
-        (0.0, (5, 1.0), "0.0 of 5.0 requests/s"),
+        (4.94, (5, 1.0), "4.9 of 5 requests/s"),
+        (0.0, (5, 1.0), "0.0 of 5 requests/s"),
         (49.4, (50, 1.0), "49 of 50 requests/s"),
         (1_234.5, (2_000, 1.0), "1,234 of 2,000 requests/s"),
         (4.8, (300, 60.0), "288 of 300 requests/min"),
@@ -546,7 +571,7 @@ def test_any_message_is_printable_and_short(message: str, longest: int) -> None:
 
 
 def test_an_event_has_stable_names() -> None:
-    assert as_event(replace(MIDWAY, snapshot=replace(MIDWAY.snapshot, flying=6), in_flight=600)) == {
+    assert as_event(replace(MIDWAY, snapshot=replace(MIDWAY.snapshot, flying=6), in_flight=600, expected=19_000.4)) == {
         "rows": 0,
         "settled": 12_403,
         "updated": 12_400,
@@ -563,6 +588,8 @@ def test_an_event_has_stable_names() -> None:
         "retries": 2,
         "requests_per_second": 4.94,
         "requests_per_second_allowed": 5.0,
+        "done": 0,
+        "expected": 19_000,
         "share": 0.639,
         "seconds": 600,
         "seconds_left": 236,
