@@ -21,6 +21,7 @@ from bulk_update.pure.ledger_lines import (
     decode_lines,
 )
 from bulk_update.pure.ledger_state import is_answered
+from bulk_update.pure.shown import ELLIPSIS, cut
 from bulk_update.report.attempts import OUTCOMES, AttemptOutcome, outcome_of
 from bulk_update.report.data import OutageFacts, ReportData, SlowAttempt
 from bulk_update.report.doubts import Doubts
@@ -191,7 +192,7 @@ class Gathering:
             outcome,
             line.http,
             error.code[:LONGEST],
-            error.message[:LONGEST],
+            cut(error.message, LONGEST, ELLIPSIS),
         )
         place = (line.ms, sum(self._outcomes.values()), attempt)
         if len(self._slowest) < SLOWEST:

@@ -6,6 +6,7 @@ from typing import Final
 from bulk_update.model import RowError, Status
 from bulk_update.pure.ledger_lines import ResultLine
 from bulk_update.pure.settled import row_key
+from bulk_update.pure.shown import ELLIPSIS, cut
 from bulk_update.pure.tally import Failing, Tally
 from bulk_update.report.data import Reason
 
@@ -28,7 +29,7 @@ class Reasons:
             if line.was:
                 self._tally.forget(key)
             if line.error is not None and line.status != Status.UPDATED:
-                error = RowError(line.error.code[:LONGEST], line.error.message[:LONGEST], line.error.http)
+                error = RowError(line.error.code[:LONGEST], cut(line.error.message, LONGEST, ELLIPSIS), line.error.http)
                 row = Failing(line.line, (line.id or "")[:LONGEST], line.organization_id, line.input)
                 self._tally.explain(Status(line.status), error, row, key)
 

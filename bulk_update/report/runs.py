@@ -7,6 +7,7 @@ from typing import Final
 
 from bulk_update.pure.formats import are_tables
 from bulk_update.pure.ledger_lines import FORMAT, RETRY, EndLine, RateLine, RunLine
+from bulk_update.pure.shown import ELLIPSIS, cut
 from bulk_update.pure.transcoding import UTF8
 from bulk_update.report.data import OutageFacts, RateChange, RunFacts
 from bulk_update.report.reasons import LONGEST
@@ -106,7 +107,7 @@ class RunRecord:
             seconds=self.seconds or self.series.seconds,
             ended=self.ended,
             exit=self.end.exit if self.end is not None else None,
-            stopped=stopped[:LONGEST] if isinstance(stopped, str) else None,
+            stopped=cut(stopped, LONGEST, ELLIPSIS) if isinstance(stopped, str) else None,
             complete=self.is_complete,
             attempts=self.series.attempts,
             settled=self.settled,

@@ -32,6 +32,7 @@ h3{font-size:15px}
 a{color:var(--link)}
 bdi{unicode-bidi:isolate;white-space:pre-wrap}
 code,pre,.identifier{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace;font-size:.9em}
+pre code{font-size:1em}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px}
 .kicker{color:var(--soft);font-size:13px;margin-bottom:8px}
 .sign{display:inline-block;width:1.3em;height:1.3em;line-height:1.3em;border-radius:50%;text-align:center;
@@ -87,7 +88,7 @@ text.run-name{fill:var(--ink)}
 details{margin-top:4px;font-size:13px}
 summary{color:var(--soft);cursor:pointer;width:max-content;padding:3px 0}
 details .scroll{max-height:340px;margin-top:6px;border:1px solid var(--edge);border-radius:6px}
-details td,details th{white-space:nowrap}
+figure details td,figure details th{white-space:nowrap}
 """
 
 _TABLES: Final = """
@@ -100,12 +101,17 @@ tbody tr:last-child>*{border-bottom:0}
 thead th{color:var(--soft);font-size:13px;white-space:nowrap}
 .figure{text-align:right;white-space:nowrap;width:1%}
 .wide{min-width:16em}.id{min-width:11em}
+#slowest .wide{width:45%}
 .cards td:last-child,.cards th:last-child{padding-right:0}
-td>bdi,td>span{display:block}
+td>bdi,td>span,.more>bdi{display:block}
 .zero{color:var(--soft)}
 td>code{display:block;overflow:hidden;color:var(--soft);font-size:.86em}
 td .small{font-size:.92em;color:var(--soft)}
-.message{max-height:9em;overflow:auto}
+.more{margin:0;font-size:1em}
+.more summary{color:inherit;width:auto;padding:0}
+.more[open] summary bdi{display:none}
+.more[open] summary::after{content:"shorten";color:var(--link)}
+td>code,td>details,td>bdi{max-width:46em}
 .identifier{color:var(--soft);overflow:hidden}
 th .identifier,th bdi{color:var(--ink)}
 .bar{display:block;width:110px;margin-left:auto;height:5px;margin-top:5px;background:var(--grid);border-radius:2px}
@@ -147,13 +153,20 @@ body{font-size:11px;background:#fff;-webkit-print-color-adjust:exact;print-color
 main,header,footer{max-width:none;padding:0}
 header{padding-top:0}
 h1{font-size:22px}
-nav,details,.hit{display:none}
+nav,figure details,.more>:not(summary),.hit,.minor{display:none}
+.more summary{list-style:none}.more[open] summary bdi{display:inline}.more[open] summary::after{content:none}
+#time{display:grid;grid-template-columns:1fr 1fr;gap:14px 22px}
+#time>h2,#time>.note{grid-column:1/-1;margin:0}
+#time figure{margin:0}
+th,td{padding:3px 12px 3px 0}
+.bar{margin-top:2px;height:3px}
+#slowest tbody tr:nth-child(n+11){display:none}
 section{border:0;padding:0;margin-top:22px}
 figure,tr,.tiles,.steps li{break-inside:avoid}
 h2,h3,thead{break-after:avoid}
 tbody tr:first-child,tbody tr:nth-child(2){break-before:avoid}
 table{font-size:10.5px}
-.scroll,.message{overflow:visible;max-height:none}
+.scroll{overflow:visible;max-height:none}
 }
 """
 

@@ -7,14 +7,15 @@ from bulk_update.pure.formats import place_of
 from bulk_update.pure.shown import printable
 from bulk_update.report import figures
 from bulk_update.report.data import OrganizationFacts, RateChange, Reason, ReportData, RunFacts, SlowAttempt
-from bulk_update.report.markup import NOTHING, Column, Markup, join, table, tag
+from bulk_update.report.markup import LONGEST, NOTHING, Column, Markup, join, table, tag
 from bulk_update.report.overview import SIGNS
 
 _FIGURE = "figure"
 _SHOWN_ID = 120
 _SHOWN_CODE = 60
-_SHOWN_REASON = 240
-_SHOWN_MESSAGE = 400
+_SHOWN_REASON = 300
+_AT_ONCE = 160
+"""Characters of a message that are shown before it is opened."""
 
 
 def reasons_section(data: ReportData) -> Markup:
@@ -52,7 +53,7 @@ def _reason(reason: Reason, most: int, inputs: Sequence[str]) -> Sequence[str]:
         _status(reason.status),
         join(
             [
-                tag("bdi", such + printable(reason.message, _SHOWN_MESSAGE), class_="message"),
+                _message(such + reason.message),
                 tag("code", printable(reason.code, _SHOWN_CODE)),
             ]
         ),
@@ -96,11 +97,11 @@ def slowest_section(data: ReportData) -> Markup:
         return tag("p", "No request has been sent yet.", class_="note")
     columns = [
         Column("took", _FIGURE),
-        Column("outcome"),
+        Column("outcome", "wide"),
         Column("request", _FIGURE),
         Column("attempt", _FIGURE),
         Column("rows", _FIGURE),
-        Column("organization", "wide"),
+        Column("organization", "id"),
         Column("ended (UTC)"),
     ]
     most = max(attempt.milliseconds for attempt in data.slowest)
@@ -110,7 +111,7 @@ def slowest_section(data: ReportData) -> Markup:
 def _slow(attempt: SlowAttempt, most: float) -> Sequence[str]:
     took = join([tag("span", figures.latency(attempt.milliseconds)), bar(attempt.milliseconds, most, "first")])
     http = f" (HTTP {attempt.http})" if attempt.http is not None else ""
-    why = tag("bdi", attempt.message, class_="message small") if attempt.message else NOTHING
+    why = _message(attempt.message, " small") if attempt.message else NOTHING
     return (
         took,
         join([tag("span", f"{attempt.outcome}{http}"), why]),
@@ -162,8 +163,13 @@ def _end(run: RunFacts) -> Markup:
         return tag("span", "no end recorded: still going, or killed")
     meanings = {0: "every row is updated", 1: "finished; some rows are not updated", 3: "stopped early"}
     meaning = meanings.get(run.exit or 0, "interrupted" if (run.exit or 0) > 128 else "")  # noqa: PLR2004 - a signal
-    said = printable(run.stopped, _SHOWN_REASON) if run.stopped else meaning
-    return join([tag("b", f"exit {run.exit}"), Markup(" "), tag("bdi", said, class_="message small")])
+    return join(
+        [
+            tag("b", f"exit {run.exit}"),
+            Markup(" "),
+            _message(printable(run.stopped or meaning, _SHOWN_REASON), " small"),
+        ]
+    )
 
 
 def settings_section(data: ReportData) -> Markup:
@@ -189,6 +195,15 @@ def bar(value: float, most: float, kind: str) -> Markup:
     """Draw how much a value is of the most; the figure stands beside it."""
     width = f"{100 * value / most if most else 0:.1f}%"
     return tag("svg", tag("rect", class_=f"t-{kind}", width=width, height=5, rx=1), class_="bar", aria_hidden="true")
+
+
+def _message(text: str, kind: str = "") -> Markup:
+    """Show a message; of a long one the beginning, and the whole when it is opened."""
+    shown = printable(text, LONGEST)
+    if len(shown) <= _AT_ONCE:
+        return tag("bdi", shown, class_=f"message{kind}")
+    short = tag("bdi", printable(text, _AT_ONCE), class_=f"message{kind}")
+    return tag("details", tag("summary", short), tag("bdi", shown, class_=f"message{kind}"), class_="more")
 
 
 def _measured(count: int, most: int, status: Status) -> Markup:

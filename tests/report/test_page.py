@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 
 from bulk_update.model import RowError, Status
+from bulk_update.report.gather import SLOWEST
 from bulk_update.report.markup import LONGEST
 from bulk_update.report.page import POLICY, render
 from bulk_update.report.style import STYLE
@@ -15,6 +16,7 @@ from tests.report.hostile import WORDS, hostile
 from tests.report.ledgers import BEGAN, Came, LedgerMaker, change, gather
 from tests.report.pages import Page
 from tests.report.weather import Migration, migration
+from tests.report.wordy import KINDS, wordy
 
 ELEMENTS = re.findall(
     r"\w+",
@@ -131,6 +133,15 @@ def test_hostile_words_stay_text(bad: str) -> None:
 def test_hostile_words_leave_it_small(bad: str) -> None:
     assert len(bad.encode()) < 1_000_000
     assert "x" * (LONGEST + 1) not in bad
+
+
+def test_a_long_message_is_short_until_it_is_opened() -> None:
+    page = render(gather(wordy()), BEGAN)
+    read = Page(page.removeprefix("<!doctype html>\n"))
+    assert read.count("details") == len(CHARTS) + len(KINDS) + SLOWEST + 1
+    for said in KINDS:
+        assert f'<details class="more"><summary><bdi class="message">{said[:159]}…</bdi></summary>' in page
+        assert f'<bdi class="message">{said[:599]}…</bdi></details>' in page
 
 
 def test_the_worst_that_can_be_told_leaves_it_below_a_megabyte() -> None:
