@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, TypeVar, cast
 
 from bulk_update.edge.source import Format
-from bulk_update.errors import UsageError
+from bulk_update.errors import SettingsError, UsageError
 from bulk_update.pure.activity import KEYS
 from bulk_update.pure.group import Limits
 from bulk_update.pure.names import nearest
@@ -54,8 +54,8 @@ def option(name: str, parse: Callable[[str], T], text: str) -> T:
     """Parse the word of an option. UsageError, with the option's name, when it cannot be used."""
     try:
         return parse(text)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
+    except (UsageError, SettingsError) as error:
+        raise type(error)(f"{name}: {error}") from None
 
 
 def _columns(words: Sequence[str]) -> dict[str, str]:

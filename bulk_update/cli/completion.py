@@ -7,7 +7,8 @@ from typing import Final
 from bulk_update.cli.completion_bash import bash_script
 from bulk_update.cli.completion_fish import fish_script
 from bulk_update.cli.completion_zsh import zsh_script
-from bulk_update.cli.grammar import Verb, all_verbs
+from bulk_update.cli.grammar import Verb
+from bulk_update.cli.options import VERBS
 from bulk_update.cli.streams import give
 
 _SCRIPTS: Final[Mapping[str, Callable[[Sequence[Verb]], str]]] = {
@@ -19,5 +20,5 @@ _SCRIPTS: Final[Mapping[str, Callable[[Sequence[Verb]], str]]] = {
 
 def completion(options: argparse.Namespace) -> int:
     """Print the script; 0."""
-    give(_SCRIPTS[options.shell](all_verbs()).rstrip("\n"))
+    give(_SCRIPTS[options.shell](list(VERBS.values())).rstrip("\n"))
     return 0

@@ -86,7 +86,7 @@ def _value(option: Option) -> str:
 
 
 def _operands(verb: Verb) -> str:
-    actions = [_words(action.name.rpartition(" ")[2] for action in verb.actions)] if verb.actions else []
+    actions = [_words(action.word for action in verb.actions)] if verb.actions else []
     for operand in verb.operands:
         if operand.choices:
             actions.append(_words(operand.choices))

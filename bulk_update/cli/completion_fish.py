@@ -52,7 +52,7 @@ def _first(verbs: Sequence[Verb]) -> Iterator[str]:
     for verb in verbs:
         yield f"complete -c bulk-update -n __bulk_update_is_first -a {verb.name} -d {_quoted(verb.meaning)}"
         for action in verb.actions:
-            word = action.name.rpartition(" ")[2]
+            word = action.word
             where = f"-n '__bulk_update_is {verb.name}' -a {word}"
             yield f"complete -c bulk-update {where} -d {_quoted(action.meaning)}"
 

@@ -44,7 +44,7 @@ def _functions(verb: Verb) -> Iterator[str]:
     name = f"_bulk_update_{verb.name.replace(' ', '_')}"
     specs = [_option(option) for option in verb.options]
     if verb.actions:
-        words = [action.name.rpartition(" ")[2] for action in verb.actions]
+        words = [action.word for action in verb.actions]
         of_action = f"{{ (( $+functions[{name}_$words[1]] )) && {name}_$words[1] }}"
         specs += [f"1:action:({' '.join(words)})", f"*::argument:{of_action}"]
     specs += [_operand(operand) for operand in verb.operands]

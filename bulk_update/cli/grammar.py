@@ -1,15 +1,16 @@
-"""What the parsers know of each verb, as plain values: one reading of argparse for all who need it."""
+"""What can be said to the program, as plain values: parsing, help, completion and the manual page are made of them.
 
-import argparse
+Loaded for every `--help`: so it imports nothing that takes time.
+"""
+
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
-
-from bulk_update.cli.options import PARSERS
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 LEDGER: Final = "LEDGER"
 LEDGER_NAMES: Final = "*.ledger.ndjson"
+PROFILE: Final = "profile"
+"""The option whose values are the profiles of a settings file: only that file can tell them."""
 
 _AMOUNTS: Final = frozenset({"N", "SIZE", "SECONDS", "DURATION", "P"})
 _FILES: Final = frozenset({"PATH", "FILE"})
@@ -17,16 +18,20 @@ _LITERAL: Final = re.compile(r"[a-z][a-z-]*")
 _UNITS: Final = re.compile(r"\[[^]]*\]")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option. `metavar` None: it takes no value. `default`: as words, none where there is no such thing."""
+class Option(NamedTuple):
+    """An option.
+
+    `metavar` None: it takes no value. `default`: as words, none where there is no such thing. `title`: the part of
+    the help in which it stands. `choices`: all values that there are. `offers`: values worth naming, among others.
+    """
 
     names: tuple[str, ...]
-    dest: str
     metavar: str | None
     meaning: str
-    choices: tuple[str, ...] = ()
     default: object = None
+    title: str = "options"
+    choices: tuple[str, ...] = ()
+    offers: tuple[str, ...] = ()
     is_repeatable: bool = False
 
     @property
@@ -38,6 +43,11 @@ class Option:
     def key(self) -> str:
         """Its name in a settings file."""
         return self.name.removeprefix("--")
+
+    @property
+    def dest(self) -> str:
+        """Its name among the values that were read."""
+        return self.key.replace("-", "_")
 
     @property
     def takes_pairs(self) -> bool:
@@ -57,93 +67,60 @@ class Option:
     @property
     def words(self) -> tuple[str, ...]:
         """The values that have a name."""
-        return self.choices or tuple(kind for kind in sorted(self._kinds) if _LITERAL.fullmatch(kind))
+        literal = (kind for kind in sorted(self._kinds) if _LITERAL.fullmatch(kind))
+        return self.choices or self.offers or tuple(literal)
 
     @property
     def _kinds(self) -> frozenset[str]:
         return frozenset(re.split(r"[|%]", _UNITS.sub("", self.metavar or "")))
 
 
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """A word that is no option. `choices`: what it can be; none: it names a file. `usage`: how often it can stand."""
+class Operand(NamedTuple):
+    """A word that is no option. `choices`: what it can be; none: it names a file. `example`: one that fits."""
 
+    dest: str
     metavar: str
     meaning: str
-    usage: str
+    example: str = ""
     choices: tuple[str, ...] = ()
     is_repeatable: bool = False
+    is_required: bool = True
+
+    @property
+    def usage(self) -> str:
+        """Tell how often it can stand."""
+        usage = f"{self.metavar}..." if self.is_repeatable else self.metavar
+        return usage if self.is_required else f"[{usage}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
-    """What can be said. `name`: one word, or two as in `sandbox exec`. `meaning`: a sentence or more."""
+class Verb(NamedTuple):
+    """What can be said behind a verb. `name`: one word, or two as in `sandbox exec`. `meaning`: a sentence or more.
+
+    `actions`: verbs of the second word. `epilog`: what its help says behind the options.
+    """
 
     name: str
     meaning: str
     options: tuple[Option, ...]
-    operands: tuple[Operand, ...]
+    operands: tuple[Operand, ...] = ()
     actions: tuple["Verb", ...] = ()
     epilog: str = ""
 
+    @property
+    def usage(self) -> str:
+        """Tell what can stand behind the program's name."""
+        actions = ["[" + "|".join(action.word for action in self.actions) + "]"] if self.actions else []
+        options = ["[OPTION...]"] if len(self.options) > 1 else []
+        name = "[run]" if self.name == "run" else self.name
+        return " ".join([name, *options, *actions, *(operand.usage for operand in self.operands)])
 
-def all_verbs() -> list[Verb]:
-    """List what each verb's parser knows."""
-    return [read_verb(name) for name in PARSERS]
-
-
-def read_verb(name: str) -> Verb:
-    """Tell what the parser of a verb knows."""
-    return _read(name, PARSERS[name]())
-
-
-def _read(name: str, parser: argparse.ArgumentParser) -> Verb:
-    # argparse tells what it was told in no other way.
-    actions = parser._actions  # noqa: SLF001
-    return Verb(
-        name,
-        (parser.description or "").strip(),
-        tuple(_options(actions)),
-        tuple(_operands(actions)),
-        tuple(_subverbs(name, actions)),
-        parser.epilog or "",
-    )
+    @property
+    def word(self) -> str:
+        """The last word of its name."""
+        return self.name.rpartition(" ")[2]
 
 
-def _options(actions: list[argparse.Action]) -> Iterator[Option]:
-    for action in actions:
-        if action.option_strings:
-            names = tuple(action.option_strings)
-            choices = tuple(map(str, action.choices or ()))
-            takes_value = action.nargs != 0
-            metavar = "|".join(choices) or str(action.metavar or action.dest.upper())
-            meaning = "show this help and exit" if action.dest == "help" else action.help or ""
-            yield Option(
-                names,
-                action.dest,
-                metavar if takes_value else None,
-                meaning,
-                choices,
-                action.default,
-                isinstance(action, argparse._AppendAction),  # noqa: SLF001
-            )
-
-
-def _operands(actions: list[argparse.Action]) -> Iterator[Operand]:
-    for action in actions:
-        if not action.option_strings and not isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            choices = tuple(map(str, action.choices or ()))
-            name = "|".join(choices) or str(action.metavar or action.dest)
-            usages = {"+": f"{name}...", "*": f"[{name}...]"}
-            is_repeatable = action.nargs in usages
-            usage = usages[str(action.nargs)] if is_repeatable else name
-            yield Operand(name, action.help or "", usage, choices, is_repeatable)
-
-
-def _subverbs(name: str, actions: list[argparse.Action]) -> Iterator[Verb]:
-    for action in actions:
-        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
-            helps = {choice.dest: choice.help or "" for choice in action._choices_actions}  # noqa: SLF001
-            for word, parser in action.choices.items():
-                verb = _read(f"{name} {word}", parser)
-                yield Verb(verb.name, helps.get(word, ""), verb.options, verb.operands)
+def listed(words: Iterable[str]) -> str:
+    """List words of which one is to be chosen: `a, b or c`."""
+    *firsts, last = words
+    return f"{', '.join(firsts)} or {last}" if firsts else last

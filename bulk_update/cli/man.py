@@ -6,8 +6,9 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from bulk_update.cli.grammar import Option, Verb, all_verbs
+from bulk_update.cli.grammar import Option, Verb
 from bulk_update.cli.help_texts import ENVIRONMENT, EPILOGS, EXIT_CODES, FILES, OVERVIEW
+from bulk_update.cli.options import VERBS
 from bulk_update.cli.streams import give
 from bulk_update.version import VERSION
 
@@ -22,7 +23,7 @@ Entry = tuple[str, str]
 
 def man(_options: argparse.Namespace) -> int:
     """Print the page; 0."""
-    give(page(all_verbs()))
+    give(page(list(VERBS.values())))
     return 0
 
 
@@ -38,7 +39,7 @@ def page(verbs: Sequence[Verb]) -> str:
         *_section("description"),
         *_filled(OVERVIEW.replace("\n", " ")),
         *_section("commands"),
-        *_entries((_usage(verb), verb.meaning) for verb in verbs),
+        *_entries((verb.usage, verb.meaning) for verb in verbs),
         *_section("options"),
         "Of the main job; the other commands have those of them that apply.",
         *_options(run.options),
@@ -69,15 +70,7 @@ def _synopsis(verbs: Sequence[Verb]) -> Iterator[str]:
     for number, verb in enumerate(verbs):
         if number:
             yield ".br"
-        yield f".B bulk\\-update {_text(_usage(verb))}"
-
-
-def _usage(verb: Verb) -> str:
-    operands = [each.usage for each in verb.operands]
-    actions = ["[" + "|".join(action.name.rpartition(" ")[2] for action in verb.actions) + "]"] if verb.actions else []
-    names = [f"[{verb.name}]" if verb.name == "run" else verb.name]
-    options = ["[OPTION...]"] if len(verb.options) > 1 else []
-    return " ".join([*names, *options, *actions, *operands])
+        yield f".B bulk\\-update {_text(verb.usage)}"
 
 
 def _own_options(verb: Verb, run: Verb) -> list[Option]:

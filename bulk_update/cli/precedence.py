@@ -3,8 +3,8 @@
 import argparse
 from collections.abc import Iterable, Iterator, Mapping
 
-from bulk_update.cli.grammar import Option, read_verb
-from bulk_update.cli.options import SETTING_VERBS
+from bulk_update.cli.grammar import Option
+from bulk_update.cli.options import SETTING_VERBS, VERBS
 from bulk_update.cli.profiles import read_settings_file
 from bulk_update.cli.sources import (
     CHOOSING,
@@ -28,13 +28,13 @@ def add_settings(options: argparse.Namespace, verb: str, environ: Mapping[str, s
     `options`: what the words said, and nothing else. Beside the values they get `sources`, by option, and
     `notices`: sentences for a person.
     """
-    verbs = {name: read_verb(name).options for name in SETTING_VERBS}
-    known = {option.key: option for each in verbs.values() for option in _settings(each)}
+    options_of = {name: VERBS[name].options for name in SETTING_VERBS}
+    known = {option.key: option for each in options_of.values() for option in _settings(each)}
     check_variables(known.values(), environ)
-    environment = read_environment(_settings(verbs[verb]), environ)
+    environment = read_environment(_settings(options_of[verb]), environ)
     file = _read_file(options, known, environment)
     options.notices = list(_overruled(environment, file) if "api_url" not in options else ())
-    _fill_in(options, verbs[verb], environment, _without_secrets_set(file, environ))
+    _fill_in(options, options_of[verb], environment, _without_secrets_set(file, environ))
 
 
 def _settings(options: Iterable[Option]) -> list[Option]:

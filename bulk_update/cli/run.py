@@ -59,11 +59,11 @@ def run(options: argparse.Namespace) -> int:
 def retry(options: argparse.Namespace) -> int:
     """Send again what the ledger does not show as updated."""
     with monitored(options, os.environ) as monitor:
-        job = read_retry(options, os.environ, _recorded_api(Path(options.ledger)))
+        job = read_retry(options, os.environ, recorded_api(Path(options.ledger)))
         return _carry_out(job, options, monitor)
 
 
-def _recorded_api(path: Path) -> str | None:
+def recorded_api(path: Path) -> str | None:
     """Find which API a ledger belongs to; None for a sandbox."""
     state = LedgerState()
     with open_ledger_for_reading(path) as file:

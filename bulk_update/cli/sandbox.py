@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 
+from bulk_update.cli.amounts import option
 from bulk_update.cli.settings import read_secret
 from bulk_update.edge.signals import heed_signals
 from bulk_update.errors import InputError, Interrupted, SettingsError, UsageError
@@ -15,7 +16,7 @@ from bulk_update.sandbox.admin import export
 from bulk_update.sandbox.faults.presets import read_faults
 from bulk_update.sandbox.faults.rules import NO_FAULTS, Faults
 from bulk_update.sandbox.limits import Limits
-from bulk_update.sandbox.running import Setup, check_command, execute, run_sandbox
+from bulk_update.sandbox.running import Setup, execute, run_sandbox
 from bulk_update.sandbox.server import Access, check_host, store_for
 from bulk_update.sandbox.service import Conduct
 from bulk_update.sandbox.summary import describe
@@ -51,7 +52,7 @@ def read_setup(options: argparse.Namespace) -> Setup:
 def _port(options: argparse.Namespace) -> int:
     if options.port is None:
         return 0 if options.action == "exec" else 8787
-    return parse_whole(options.port, 0, 65_535)
+    return option("--port", lambda text: parse_whole(text, 0, 65_535), options.port)
 
 
 def _switches(options: argparse.Namespace) -> Switches:
@@ -67,15 +68,15 @@ def _limits(options: argparse.Namespace) -> Limits:
 
 
 def _rates(name: str, words: list[str]) -> tuple[Rate, ...]:
-    try:
-        return tuple(rate for word in words if (rate := parse_rate(word)) is not None)
-    except UsageError as error:
-        raise UsageError(f"{name}: {error}") from None
+    rates = (option(name, parse_rate, word) for word in words)
+    return tuple(rate for rate in rates if rate is not None)
 
 
 def _faults(options: argparse.Namespace) -> Faults:
-    seed = None if options.faults_seed is None else parse_whole(options.faults_seed, 0)
-    return NO_FAULTS if options.faults is None else read_faults(options.faults, seed)
+    given: str | None = options.faults_seed
+    seed = None if given is None else option("--faults-seed", lambda text: parse_whole(text, 0), given)
+    faults: str | None = options.faults
+    return NO_FAULTS if faults is None else option("--faults", lambda text: read_faults(text, seed), faults)
 
 
 async def _serve(setup: Setup) -> None:
@@ -93,7 +94,6 @@ async def _serve(setup: Setup) -> None:
 
 
 def _execute(setup: Setup, options: argparse.Namespace) -> int:
-    check_command(options.command)
     ended = anyio.run(execute, setup, options.command)
     lines = describe(ended.statistics)
     if ended.exit_code != ended.code:

@@ -90,6 +90,10 @@ def _target(options: argparse.Namespace, environ: Mapping[str, str], recorded_ap
     if options.sandbox:
         if is_flag(options, "api_url"):
             raise UsageError("--sandbox and --api-url exclude each other: the sandbox is inside this process")
+        if options.sandbox_faults is not None:
+            from bulk_update.sandbox import read_faults
+
+            option("--sandbox-faults", read_faults, options.sandbox_faults)
         return Rehearsal(Path(options.sandbox_seed) if options.sandbox_seed else None, timeout, options.sandbox_faults)
     for name in ("sandbox_seed", "sandbox_faults"):
         if is_flag(options, name):

@@ -12,7 +12,6 @@ from typing import Final, Protocol
 import anyio
 from anyio.abc import Process
 
-from bulk_update.errors import UsageError
 from bulk_update.sandbox.journal import Statistics
 from bulk_update.sandbox.server import Access, Sandbox, open_sandbox, store_for
 from bulk_update.sandbox.service import Conduct
@@ -130,12 +129,6 @@ def client_environment(url: str, api_key: str, auth_token: str) -> dict[str, str
         "VELT_AUTH_TOKEN": auth_token,
         **dict.fromkeys(leading_elsewhere, ""),
     }
-
-
-def check_command(command: Sequence[str]) -> None:
-    """Raise UsageError when there is nothing to run."""
-    if not command:
-        raise UsageError("sandbox exec: expected a command, such as: sandbox exec -- python migrate.py")
 
 
 async def _pass_signals_on(process: Process) -> None:

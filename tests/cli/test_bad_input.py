@@ -279,6 +279,8 @@ BAD_WORDS: Final[dict[str, tuple[tuple[str, ...], str]]] = {
     "an empty organization": (("--organization-id", ""), "--organization-id"),
     "a sandbox and an API at once": (("--sandbox", "--api-url", "https://api.velt.dev"), "--api-url"),
     "a seed without a sandbox": (("--sandbox-seed", "seed"), "--sandbox"),
+    "a fault that is none": (("--sandbox", "--sandbox-faults", "flakey"), "--sandbox-faults: found 'flakey', expected"),
+    "a fault that is misspelt": (("--sandbox", "--sandbox-faults", "slow+flakey"), "did you mean flaky?"),
     "a seed that is not there": (("--sandbox", "--sandbox-seed", "none"), "none"),
 }
 

@@ -12,7 +12,7 @@ import pytest
 from bulk_update.cli.completion_bash import bash_script
 from bulk_update.cli.completion_fish import fish_script
 from bulk_update.cli.completion_zsh import zsh_script
-from bulk_update.cli.grammar import all_verbs
+from bulk_update.cli.options import VERBS
 from tests.cli.process import run
 
 SCRIPTS: Final = {"bash": bash_script, "zsh": zsh_script, "fish": fish_script}
@@ -62,7 +62,7 @@ def shell(name: str) -> str:
 
 def script(folder: Path, name: str) -> Path:
     path = folder.parent / f"{folder.name}-completion.{name}"
-    path.write_text(SCRIPTS[name](all_verbs()))
+    path.write_text(SCRIPTS[name](list(VERBS.values())))
     return path
 
 
@@ -164,7 +164,7 @@ def test_zsh_completes(folder: Path) -> None:
 async def test_the_verb_prints_the_script(name: str) -> None:
     ended = await run("completion", name, env={})
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out == SCRIPTS[name](all_verbs())
+    assert ended.out == SCRIPTS[name](list(VERBS.values()))
 
 
 async def test_another_shell_is_refused() -> None:

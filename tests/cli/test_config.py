@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from bulk_update.cli.config import url_shown
-from bulk_update.cli.grammar import read_verb
+from bulk_update.cli.options import VERBS
 from tests.cli.process import CREDENTIALS, Ended, run
-from tests.runs import KEY, TOKEN
+from tests.runs import KEY, TOKEN, ndjson, rows
+from tests.servers.misbehaving import open_misbehaving
+from tests.servers.replies import ok
 
 
 def shown(ended: Ended) -> dict[str, tuple[str, str]]:
@@ -21,13 +23,53 @@ async def test_every_option_is_shown_with_its_default_and_needs_nothing() -> Non
     ended = await run("config", env={})
     assert (ended.code, ended.err) == (0, "")
     settings = shown(ended)
-    assert settings.keys() == {option.key for option in read_verb("run").options} - {"help"} | {"api-key", "auth-token"}
+    assert settings.keys() == {option.key for option in VERBS["run"].options} - {"help"} | {"api-key", "auth-token"}
     assert {source for _, source in settings.values()} == {"default"}
     assert settings["rate"][0] == "5/s"
     assert settings["api-url"][0] == "https://api.velt.dev"
     assert settings["ledger"][0] == "<first input>.ledger.ndjson"
     assert settings["max-failures"][0] == "none"
     assert settings["api-key"][0] == settings["auth-token"][0] == "not set"
+
+
+async def test_it_shows_what_would_be_used(tmp_path: Path) -> None:
+    settings = shown(await run("config", "data/changes.ndjson", env={}))
+    assert settings["ledger"] == ("data/changes.ndjson.ledger.ndjson", "default")
+    settings = shown(await run("config", "changes.ndjson", "--sandbox", env={"VELT_API_URL": "https://env.example"}))
+    assert settings["ledger"] == ("changes.ndjson.sandbox.ledger.ndjson", "default")
+    assert settings["api-url"] == ("the sandbox inside this process", "flag")
+    ended = await run("config", "changes.ndjson", "--ledger", "mine", "--json", env={})
+    assert ended.json["settings"]["ledger"] == {"value": "mine", "from": "flag"}
+    ended = await run("config", "changes.ndjson", "--json", env={"BULK_UPDATE_API_URL": "https://env.example"})
+    assert ended.json["settings"]["ledger"] == {"value": "changes.ndjson.ledger.ndjson", "from": "default"}
+    assert ended.json["settings"]["api-url"]["value"] == "https://env.example"
+    ended = await run("config", "-", env={})
+    assert ended.code == 2
+    assert shown(ended)["ledger"] == ("none", "default")
+    assert "with standard input the ledger has no name" in ended.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["run", "check", "retry"])
+async def test_it_lists_the_options_of_the_verb_that_is_asked_about(verb: str) -> None:
+    settings = shown(await run("config", "--rate", "2/s", verb, env={}))
+    keys = {option.key for option in VERBS[verb].options} - {"help"}
+    assert settings.keys() == keys | (set() if verb == "check" else {"api-key", "auth-token"})
+    assert settings["rate"] == ("2/s", "flag")
+    ended = await run("config", verb, "--rate", "fast", env={})
+    assert (ended.code, "--rate: found 'fast'" in ended.err) == (2, True)
+
+
+async def test_retry_goes_where_its_ledger_was_made(tmp_path: Path) -> None:
+    changes = tmp_path / "changes.ndjson"
+    changes.write_text(ndjson(rows(2)))
+    async with open_misbehaving([ok()]) as server:
+        await run(changes, "--api-url", server.url)
+        settings = shown(await run("config", "retry", f"{changes}.ledger.ndjson", env={}))
+        assert settings["api-url"] == (server.url, "default")
+    ended = await run("config", "retry", tmp_path / "none", env={})
+    assert (ended.code, shown(ended)["api-url"][0]) == (2, "https://api.velt.dev")
+    assert "none cannot be read" in ended.err
 
 
 async def test_every_source_is_told(tmp_path: Path) -> None:

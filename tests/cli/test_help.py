@@ -7,11 +7,13 @@ from typing import Final
 import pytest
 
 from bulk_update.cli import VERBS
-from bulk_update.cli.grammar import read_verb
 from bulk_update.cli.help_texts import ENVIRONMENT, EPILOGS, EXAMPLES
-from bulk_update.cli.options import PARSERS
+from bulk_update.cli.options import ENCODINGS, PRESETS
+from bulk_update.cli.options import VERBS as GRAMMAR
 from bulk_update.cli.parsing import parse
 from bulk_update.cli.sources import CHOOSING, COMMAND_ALONE, SECRETS
+from bulk_update.pure.transcoding import find_encoding
+from bulk_update.sandbox.faults.presets import PRESETS as FAULTS
 from tests.cli.process import ROOT, environment, run
 from tests.docs.shell import program_words
 
@@ -45,7 +47,7 @@ def examples_of(text: str) -> list[str]:
 
 
 def test_every_verb_has_a_parser_and_a_help() -> None:
-    assert set(VERBS) == set(PARSERS) == set(EPILOGS) == set(EXITS)
+    assert set(VERBS) == set(GRAMMAR) == set(EPILOGS) == set(EXITS)
 
 
 @pytest.mark.parametrize("verb", EXITS)
@@ -63,7 +65,7 @@ def test_the_examples_of_a_verb_are_commands_that_it_takes(verb: str) -> None:
     assert said
     for each in said:
         words = [word for word in each if word not in ("--config", "velt.toml", "--profile", "nightly")]
-        options = parse(words[: words.index("--")] if "--" in words else words)
+        options = parse(words)
         assert options is not None
         assert verb in ("run", options.verb)
 
@@ -72,6 +74,31 @@ def test_the_examples_of_the_program_are_commands_that_it_takes() -> None:
     for line in examples_of(EXAMPLES):
         (words,) = program_words(line.partition("  ")[0])
         assert parse(words) is not None
+
+
+@pytest.mark.parametrize("verb", ["", *EXITS, "sandbox exec", "sandbox export", "config check", "config retry"])
+async def test_help_fits_a_terminal_of_80_columns(verb: str) -> None:
+    ended = await run(*verb.split(), "--help", env={"COLUMNS": "80"})
+    assert (ended.code, ended.err) == (0, "")
+    assert [line for line in ended.out.splitlines() if len(line) > 80] == []
+    assert "\nexamples:\n" in ended.out
+    assert "\nexit codes:\n" in ended.out
+
+
+@pytest.mark.parametrize(
+    "words", ["help check", "check --help", "check --batch-size --help x.ndjson --rate", "check -h"]
+)
+async def test_help_is_given_wherever_it_is_asked_for(words: str) -> None:
+    ended = await run(*words.split(), env={})
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("usage: bulk-update check [OPTION...] INPUT...\n")
+
+
+def test_the_presets_and_encodings_that_are_named_are_those_that_there_are() -> None:
+    assert tuple(FAULTS) == PRESETS
+    assert all(find_encoding(name) for name in ENCODINGS)
+    faults = [option.meaning for verb in ("run", "sandbox") for option in GRAMMAR[verb].options if option.offers]
+    assert all(name in meaning for name in PRESETS for meaning in faults if "flaky" in meaning)
 
 
 @pytest.mark.parametrize("verb", ["run", "check", "retry", "config"])
@@ -87,7 +114,7 @@ def test_what_stands_in_the_command_alone_is_named() -> None:
         assert f"--{key}" in ENVIRONMENT
     for variable in (*SECRETS.values(), *(f"BULK_UPDATE_{key.upper()}" for key in CHOOSING)):
         assert variable in ENVIRONMENT
-    assert set(COMMAND_ALONE) < {option.key for option in read_verb("run").options}
+    assert set(COMMAND_ALONE) < {option.key for option in GRAMMAR["run"].options}
 
 
 @pytest.mark.parametrize("verb", ["--help", *EXITS])

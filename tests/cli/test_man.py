@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bulk_update.cli.grammar import Option, Verb, all_verbs
+from bulk_update.cli.grammar import Option, Verb
 from bulk_update.cli.man import page
-from bulk_update.cli.options import PARSERS
+from bulk_update.cli.options import VERBS
 from tests.cli.process import ROOT, run
 
-PAGE = page(all_verbs())
+PAGE = page(list(VERBS.values()))
 COMMITTED = ROOT / "docs" / "bulk-update.1"
 
 
@@ -42,7 +42,7 @@ def test_it_has_its_sections_in_order(tmp_path: Path) -> None:
 
 def test_it_has_every_verb_and_every_option_and_says_what_help_says(tmp_path: Path) -> None:
     text = " ".join(shown(tmp_path).split())
-    for verb in all_verbs():
+    for verb in list(VERBS.values()):
         assert verb.meaning in text
         for option in (*verb.options, *(each for action in verb.actions for each in action.options)):
             assert f"{option.name} {option.metavar or ''}".strip() in text
@@ -51,7 +51,7 @@ def test_it_has_every_verb_and_every_option_and_says_what_help_says(tmp_path: Pa
 
 def test_it_tells_the_exit_codes_of_each_verb(tmp_path: Path) -> None:
     text = shown(tmp_path)
-    for verb in PARSERS:
+    for verb in VERBS:
         assert verb in ("run", "retry") or f"{verb}\n" in text or f"{verb} and " in text
     assert "some row is invalid" in text
     assert "3      stopped early and worth running again: credentials refused" in text
@@ -87,7 +87,7 @@ def test_lines_that_roff_would_obey_are_text() -> None:
 
 
 def test_words_are_text_wherever_they_stand() -> None:
-    verb = Verb("run", ".hidden\\fB 'and' -so\" on", (Option(("--x",), "x", None, "'tis one"),), ())
+    verb = Verb("run", ".hidden\\fB 'and' -so\" on", (Option(("--x",), None, "'tis one"),), ())
     lines = page([verb]).splitlines()
     assert "\\&.hidden\\efB 'and' \\-so\\(dq on" in lines
     assert "\\&'tis one" in lines

@@ -6,8 +6,8 @@ from typing import Final
 
 import pytest
 
-from bulk_update.cli.grammar import Option, read_verb
-from bulk_update.cli.options import PARSERS, SETTING_VERBS
+from bulk_update.cli.grammar import Option
+from bulk_update.cli.options import SETTING_VERBS, VERBS
 from bulk_update.cli.parsing import parse
 from bulk_update.cli.settings import read_job
 from bulk_update.cli.sources import CHOOSING, COMMAND_ALONE, variable_of
@@ -18,7 +18,7 @@ from tests.servers.misbehaving import open_misbehaving
 from tests.servers.replies import ok
 
 SETTINGS: Final = {
-    option.name: option for option in read_verb("run").options if option.key not in (*COMMAND_ALONE, *CHOOSING, "help")
+    option.name: option for option in VERBS["run"].options if option.key not in (*COMMAND_ALONE, *CHOOSING, "help")
 }
 ALONE: Final = sorted(COMMAND_ALONE)
 WORDS: Final = {"run": ("changes.ndjson",), "check": ("check", "changes.ndjson"), "retry": ("retry", "ledger")}
@@ -90,11 +90,11 @@ def test_other_verbs_take_what_applies_to_them_and_leave_the_rest(verb: str, tmp
     for surroundings, source in (({}, "file"), (environ, "environment")):
         options = parse([*WORDS[verb], "--config", settings_file(tmp_path, lines)], surroundings)
         assert options is not None
-        for option in read_verb(verb).options:
+        for option in VERBS[verb].options:
             if option.name in SETTINGS:
                 assert getattr(options, option.dest) == sample(option, source)[2]
                 assert options.sources[option.dest].kind == source
-        unknown = SETTINGS.keys() - {option.name for option in read_verb(verb).options}
+        unknown = SETTINGS.keys() - {option.name for option in VERBS[verb].options}
         assert not any(SETTINGS[name].dest in options for name in unknown)
 
 
@@ -309,16 +309,9 @@ def test_numbers_are_taken_as_they_would_be_written(text: str, word: str, tmp_pa
 
 
 def test_every_verb_with_settings_can_be_told_which() -> None:
-    for verb in PARSERS:
-        keys = {option.key for option in read_verb(verb).options}
+    for verb in VERBS:
+        keys = {option.key for option in VERBS[verb].options}
         assert (set(CHOOSING) <= keys) == (verb in SETTING_VERBS)
-
-
-@pytest.mark.parametrize("verb", SETTING_VERBS)
-def test_options_are_words_that_are_checked_later_wherever_they_come_from(verb: str) -> None:
-    for action in PARSERS[verb]()._actions:  # noqa: SLF001 - argparse has no other list of them
-        assert action.type is None, "the environment and files would go around it"
-        assert type(action).__name__ in {"_StoreAction", "_StoreTrueAction", "_AppendAction", "_HelpAction"}
 
 
 @pytest.mark.parametrize(

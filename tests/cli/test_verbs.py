@@ -245,7 +245,7 @@ BROKEN: Final = {
     "help, nobody reads": ("--help", "| true", 0),
     "help, closed": ("--help", ">&- 2>&-", 0),
     "help of a verb, nobody reads": ("run --help", "| true", 0),
-    "help of a verb, no room": ("run --help", "> /dev/full", 0),
+    "help of a verb, no room": ("run --help", "> /dev/full", 3),
     "a refusal, nobody listens": ("check none.ndjson", "2>&1 >&- | true", 2),
     "a refusal, no room": ("check none.ndjson", "2> /dev/full", 2),
 }

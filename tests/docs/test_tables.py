@@ -1,6 +1,5 @@
 """The tables of the documents say what the code says."""
 
-import argparse
 import ast
 import re
 from pathlib import Path
@@ -8,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from bulk_update import errors
-from bulk_update.cli import VERBS
+from bulk_update.cli import VERBS, options
+from bulk_update.cli.grammar import Option
 from bulk_update.cli.help_texts import EXIT_CODES
-from bulk_update.cli.options import PARSERS
 from bulk_update.cli.sources import COMMAND_ALONE
 from bulk_update.model import Status
 from bulk_update.pure.activity import KEYS
@@ -28,11 +27,9 @@ SOURCES = sorted((ROOT / "bulk_update").rglob("*.py"))
 MAIN_VERBS = ("run", "check", "retry", "failures", "report")
 
 
-def actions(verb: str) -> dict[str, argparse.Action]:
-    """Return the options that a verb's parser knows."""
-    parser = PARSERS[verb]()
-    known = parser._actions  # noqa: SLF001 - argparse tells its options in no other way
-    return {word: action for action in known for word in action.option_strings if word.startswith("--")}
+def actions(verb: str) -> dict[str, Option]:
+    """Return the options of a verb, by name."""
+    return {option.name: option for option in options.VERBS[verb].options}
 
 
 def options_in_readme() -> dict[str, list[str]]:
@@ -40,20 +37,17 @@ def options_in_readme() -> dict[str, list[str]]:
     return {row[0].split()[0]: row for row in table(README, "option")}
 
 
-def usage(name: str, action: argparse.Action) -> str:
+def usage(name: str, option: Option) -> str:
     """Write an option as the table does."""
-    if action.nargs == 0:
-        return name
-    value = "|".join(map(str, action.choices)) if action.choices else action.metavar
-    return f"{name} {value}"
+    return name if option.metavar is None else f"{name} {option.metavar}"
 
 
-def default(action: argparse.Action) -> str:
-    """Tell an option's default: the parser's own, else what its help has in brackets, else what an error names."""
-    if isinstance(action.default, str):
-        return action.default
-    bracketed = re.search(r"\[([^]]+)\]$", action.help or "")
-    named = re.search(r"^else (\w+)$", action.help or "")
+def default(option: Option) -> str:
+    """Tell an option's default: its own, else what its help has in brackets, else what an error names."""
+    if isinstance(option.default, str):
+        return option.default
+    bracketed = re.search(r"\[([^]]+)\]$", option.meaning)
+    named = re.search(r"else (\w+)$", option.meaning)
     return bracketed[1] if bracketed else named[1] if named else ""
 
 

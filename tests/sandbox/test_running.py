@@ -87,7 +87,7 @@ def test_exec_of_what_cannot_be_run(seed: str) -> None:
     assert sandbox("exec", "--", "/no/such/command").returncode == 127
     assert sandbox("exec", "--", seed).returncode == 126
     ran = sandbox("exec")
-    assert (ran.returncode, "expected a command" in ran.stderr) == (2, True)
+    assert (ran.returncode, "found no -- COMMAND, expected one, such as -- python" in ran.stderr) == (2, True)
 
 
 def test_exec_of_a_command_that_a_signal_ends() -> None:
@@ -151,10 +151,11 @@ def test_serving_has_its_own_defaults() -> None:
     ("words", "message"),
     [
         (["--rate-limit", "fast"], "--rate-limit: found 'fast'"),
-        (["--faults", "x"], "expected a preset"),
+        (["--faults", "x"], "--faults: found 'x', expected a preset"),
+        (["--faults-seed", "x"], "--faults-seed: found 'x'"),
         (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104
         (["--switch", "x=1"], "no switch"),
-        (["--port", "70000"], "65,535"),
+        (["--port", "70000"], "--port: found '70000', expected a whole number from 0 to 65,535"),
     ],
 )
 def test_words_that_make_no_sense_are_refused(words: list[str], message: str) -> None:

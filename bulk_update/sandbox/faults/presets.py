@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from bulk_update.errors import SettingsError
+from bulk_update.pure.names import nearest
 from bulk_update.sandbox.faults.rules import Act, Draw, Faults, Match, Rule, read_rules_file
 
 _HTML: Final = "<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
@@ -71,6 +72,8 @@ def read_faults(words: str, seed: int | None = None) -> Faults:
         faults = read_rules_file(Path(words))
         faults = msgspec.structs.replace(faults, name=faults.name or Path(words).name)
     else:
-        known = ", ".join(PRESETS)
-        raise SettingsError(f"found {words!r}, expected a preset ({known}; several joined by +) or a file of rules")
+        meant = next((near for name in names if name not in PRESETS and (near := nearest(name, PRESETS))), None)
+        hint = f"; did you mean {meant}?" if meant else ""
+        known = f"expected a preset ({', '.join(PRESETS)}; several joined by +) or a file of rules"
+        raise SettingsError(f"found {words!r}, {known}{hint}")
     return faults if seed is None else msgspec.structs.replace(faults, seed=seed)
