@@ -4,7 +4,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from bulk_update.cli.grammar import LEDGER, LEDGER_NAMES, Option, Verb
+from bulk_update.cli.grammar import LEDGER, LEDGER_NAMES, PROFILE, PROFILE_NAMES, Option, Verb
 
 _SCRIPT = """\
 # Completion of bulk-update's words in bash.
@@ -48,6 +48,16 @@ _bulk_update_ledgers() {{
     compopt -o filenames 2> /dev/null
     COMPREPLY+=($(compgen -f -X '!{ledgers}' -- "$word") $(compgen -d -- "$word"))
 }}
+_bulk_update_profiles() {{
+    local at file=${{BULK_UPDATE_CONFIG-}}
+    for ((at = 1; at < COMP_CWORD; at++)); do
+        if [[ ${{COMP_WORDS[at]}} == --config ]]; then
+            file=${{COMP_WORDS[at+1]}}
+            [[ $file == = ]] && file=${{COMP_WORDS[at+2]-}}
+        fi
+    done
+    [[ -f $file ]] && _bulk_update_words $({profiles} "$file" 2> /dev/null)
+}}
 complete -F _bulk_update bulk-update
 """
 
@@ -66,6 +76,7 @@ def bash_script(verbs: Sequence[Verb]) -> str:
         first=" ".join(shlex.quote(verb.name) for verb in verbs),
         operands="\n".join(f'        "{verb.name}") {_operands(verb)} ;;' for verb in each),
         ledgers=LEDGER_NAMES,
+        profiles=PROFILE_NAMES,
     )
 
 
@@ -81,6 +92,8 @@ def _values(verbs: Sequence[Verb]) -> Iterator[str]:
 
 
 def _value(option: Option) -> str:
+    if option.key == PROFILE:
+        return "_bulk_update_profiles; "
     words = f"{_words(option.words)}; " if option.words else ""
     return words + ("_bulk_update_files; " if option.takes_files else "")
 

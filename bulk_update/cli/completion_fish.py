@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from bulk_update.cli.grammar import LEDGER, LEDGER_NAMES, Operand, Option, Verb
+from bulk_update.cli.grammar import LEDGER, LEDGER_NAMES, PROFILE, PROFILE_NAMES, Operand, Option, Verb
 
 _SCRIPT = """\
 # Completion of bulk-update's words in fish.
@@ -29,6 +29,18 @@ function __bulk_update_ledgers
         echo $each
     end
 end
+function __bulk_update_profiles
+    set -l file $BULK_UPDATE_CONFIG
+    set -l words (commandline -opc)
+    for at in (seq (count $words))
+        if test $words[$at] = --config; and set -q words[(math $at + 1)]
+            set file $words[(math $at + 1)]
+        else if string match -q -- '--config=*' $words[$at]
+            set file (string replace -- --config= '' $words[$at])
+        end
+    end
+    test -n "$file"; and {profiles} $file 2> /dev/null
+end
 complete -c bulk-update -e
 complete -c bulk-update -f
 {lines}
@@ -44,6 +56,7 @@ def fish_script(verbs: Sequence[Verb]) -> str:
         verbs=" ".join(verb.name for verb in verbs),
         actions=" ".join(actions) or "''",
         ledgers=LEDGER_NAMES,
+        profiles=PROFILE_NAMES,
         lines="\n".join(lines),
     )
 
@@ -78,7 +91,9 @@ def _option(option: Option) -> str:
     parts = [*short, f"-l {option.key}"]
     if option.metavar is not None:
         parts.append("-r -F" if option.takes_files else "-x")
-        if option.words:
+        if option.key == PROFILE:
+            parts.append("-a '(__bulk_update_profiles)'")
+        elif option.words:
             parts.append(f"-a {_quoted(' '.join(option.words))}")
     return " ".join([*parts, f"-d {_quoted(option.meaning)}"])
 

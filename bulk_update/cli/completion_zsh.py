@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from bulk_update.cli.grammar import LEDGER, LEDGER_NAMES, Operand, Option, Verb
+from bulk_update.cli.grammar import LEDGER, LEDGER_NAMES, PROFILE, PROFILE_NAMES, Operand, Option, Verb
 
 _SCRIPT = """\
 #compdef bulk-update
@@ -22,6 +22,11 @@ _bulk_update() {{
     esac
 }}
 {functions}
+_bulk_update_profiles() {{
+    local file=${{opt_args[--config]:-$BULK_UPDATE_CONFIG}}
+    local -a profiles=(${{(f)"$({profiles} ${{(Q)file}} 2> /dev/null)"}})
+    compadd -a profiles
+}}
 if [[ $funcstack[1] == _bulk_update ]]; then
     _bulk_update "$@"
 else
@@ -35,6 +40,7 @@ def zsh_script(verbs: Sequence[Verb]) -> str:
     return _SCRIPT.format(
         verbs="\n".join(f"        {_quoted(f'{verb.name}:{_sentence(verb.meaning)}')}" for verb in verbs),
         names="|".join(verb.name for verb in verbs),
+        profiles=PROFILE_NAMES,
         functions="\n".join(function for verb in verbs for function in _functions(verb)),
     )
 
@@ -45,9 +51,13 @@ def _functions(verb: Verb) -> Iterator[str]:
     specs = [_option(option) for option in verb.options]
     if verb.actions:
         words = [action.word for action in verb.actions]
-        of_action = f"{{ (( $+functions[{name}_$words[1]] )) && {name}_$words[1] }}"
-        specs += [f"1:action:({' '.join(words)})", f"*::argument:{of_action}"]
-    specs += [_operand(operand) for operand in verb.operands]
+        first = f"({' '.join(words)})"
+        if verb.operands:
+            first = f"_alternative 'actions:action:{first}' 'inputs:input:_files'"
+        of_action = f"{{ (( $+functions[{name}_$words[1]] )) && {name}_$words[1] || _files }}"
+        specs += [f"1:action:{first}", f"*::argument:{of_action}"]
+    else:
+        specs += [_operand(operand) for operand in verb.operands]
     lines = " \\\n        ".join(map(_quoted, specs))
     yield f"{name}() {{\n    _arguments \\\n        {lines}\n}}"
     for action in verb.actions:
@@ -62,8 +72,12 @@ def _option(option: Option) -> str:
 
 
 def _action(option: Option) -> str:
-    words = f"({' '.join(option.words)})" if option.words else " "
-    return "_files" if option.takes_files else words
+    if option.key == PROFILE:
+        return "_bulk_update_profiles"
+    words = f"({' '.join(option.words)})" if option.words else ""
+    if words and option.takes_files:
+        return rf"_alternative 'words\:word\:{words}' 'files\:file\:_files'"
+    return "_files" if option.takes_files else words or " "
 
 
 def _operand(operand: Operand) -> str:

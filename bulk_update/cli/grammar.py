@@ -12,6 +12,9 @@ LEDGER_NAMES: Final = "*.ledger.ndjson"
 PROFILE: Final = "profile"
 """The option whose values are the profiles of a settings file: only that file can tell them."""
 
+PROFILE_NAMES: Final = r"""sed -n 's/^[[:space:]]*\[profile\.["'\'']\{0,1\}\([^]"'\'']*\).*/\1/p'"""
+"""A command that lists the profiles of the file that is its last word."""
+
 _AMOUNTS: Final = frozenset({"N", "SIZE", "SECONDS", "DURATION", "P"})
 _FILES: Final = frozenset({"PATH", "FILE"})
 _LITERAL: Final = re.compile(r"[a-z][a-z-]*")

@@ -57,7 +57,7 @@ environment, which goes before a settings file and after the options:
   TMPDIR               where rows wait that --buffer has no room for"""
 
 _MAIN_JOB: Final = """\
-  bulk-update check changes.ndjson                 is it all valid? sends nothing
+  bulk-update check changes.ndjson                 is it valid? sends nothing
   bulk-update changes.ndjson --sandbox             rehearse, against an emulator
   bulk-update changes.ndjson --limit 100           a canary: the first 100 rows
   bulk-update changes.ndjson                       go on from there"""

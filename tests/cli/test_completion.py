@@ -39,6 +39,19 @@ LINES: Final[dict[str, set[str]]] = {
     "bulk-update sandbox --immut": {"--immutable"},
     "bulk-update sandbox export --outp": {"--output"},
     "bulk-update sandbox --outp": set(),
+    "bulk-update sandbox --faults ra": {"rate-limited"},
+    "bulk-update changes.ndjson --sandbox-faults fl": {"flaky"},
+    "bulk-update changes.ndjson --sandbox-faults v": {"velt.toml"},
+    "bulk-update check --encoding iso": {"iso-8859-15"},
+    "bulk-update check --empty ": {"omit", "null", "keep"},
+    "bulk-update check --config velt.toml --profile ": {"nightly", "canary"},
+    "bulk-update check --config velt.toml --profile n": {"nightly"},
+    "bulk-update check --profile n": set(),
+    "bulk-update config ch": {"check", "changes.ndjson", "changes.ndjson.ledger.ndjson"},
+    "bulk-update config check --conc": set(),
+    "bulk-update config retry ": {"changes.ndjson.ledger.ndjson", "folder"},
+    "bulk-update report ch": {"changes.ndjson.ledger.ndjson"},
+    "bulk-update failures changes.ndjson.ledger.ndjson --f": {"--format"},
 }
 """Lines, and what can stand in the place of their last word."""
 
@@ -49,6 +62,7 @@ def folder(tmp_path: Path) -> Path:
     for name in ("changes.ndjson", "changes.ndjson.ledger.ndjson", "velt.toml", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
+    (tmp_path / "velt.toml").write_text('quiet = true\n[profile.nightly]\nrate = 5\n\n  [profile."canary"] # few\n')
     return tmp_path
 
 
