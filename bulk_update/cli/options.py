@@ -114,7 +114,7 @@ _SENDING: Final = (
 _OUTPUT: Final = _part(
     "output",
     _flag("--json", "the summary as one JSON object on standard output"),
-    _flag("--quiet", "say nothing but errors and warnings"),
+    _flag("--quiet", "say nothing but errors, warnings, and the counts at the end"),
     _flag("--no-progress", "show no progress"),
     _choice(
         "--log-format",

@@ -252,4 +252,5 @@ def test_without_the_library_the_extra_is_named(write: Write) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), name], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    assert ended.stdout == f"{name} is Parquet, which needs: pip install 'bulk-update[parquet]'\n"
+    assert ended.stdout.startswith(f"{name} is Parquet, which needs pyarrow (the extra parquet); install it: ")
+    assert ended.stdout.endswith(" install 'pyarrow>=22'\n")

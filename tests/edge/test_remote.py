@@ -135,9 +135,9 @@ async def test_a_file_that_is_refused_in_the_middle_is_told() -> None:
         ("ftp://example.com/rows.csv", "over plain ftp"),
         ("htps://host/rows.csv?s3cr3t", "htps://host/rows.csv: found the unknown kind htps://; did you mean https://?"),
         ("x-y://bucket/rows.csv", "expected s3://, gs:// or https://"),
-        ("s3://bucket/rows.csv", "s3://bucket/rows.csv: s3:// needs: pip install 'bulk-update[remote]'"),
-        ("gs://bucket/rows.csv", "gs://bucket/rows.csv: gs:// needs: pip install 'bulk-update[remote]'"),
-        ("az://bucket/rows.csv", "az://bucket/rows.csv: az:// needs: "),
+        ("s3://bucket/rows.csv", "s3://bucket/rows.csv cannot be read: s3:// needs fsspec (the extra remote); install"),
+        ("gs://bucket/rows.csv", "gs://bucket/rows.csv cannot be read: gs:// needs fsspec (the extra remote); install"),
+        ("az://bucket/rows.csv", "az://bucket/rows.csv cannot be read: az:// needs another library: "),
     ],
 )
 def test_a_url_that_cannot_be_read_is_refused(url: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,4 +160,7 @@ def test_without_the_library_the_extra_is_named() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, cwd=ROOT, check=True
     )
-    assert ended.stdout == "s3://bucket/rows.csv is remote, which needs: pip install 'bulk-update[remote]'\n"
+    assert ended.stdout.startswith(
+        "s3://bucket/rows.csv is remote, which needs fsspec (the extra remote); install it: "
+    )
+    assert ended.stdout.endswith(" install 'fsspec[gs,http,s3]>=2025.7'\n")

@@ -248,7 +248,9 @@ async def test_without_zstandard_it_is_told_what_to_install(
 ) -> None:
     name = write("rows.ndjson.zst", zst(ROWS))
     monkeypatch.setitem(sys.modules, "zstandard", None)
-    assert "pip install 'bulk-update[zst]'" in await refused(name)
+    told = await refused(name)
+    assert f"{name} is Zstandard, which needs zstandard (the extra zst); install it: " in told
+    assert told.endswith(" install 'zstandard>=0.23'")
 
 
 # ------------------------------------------------------------------------------------------------ refused

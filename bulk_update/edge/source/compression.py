@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Final, NamedTuple, Protocol
 
 from bulk_update.edge.source.descriptor import BLOCK
+from bulk_update.edge.source.extras import explain_missing
 from bulk_update.edge.source.naming import called
 from bulk_update.errors import InputError
 from bulk_update.pure.formats import SUFFIXES
@@ -59,7 +60,7 @@ def _zstd(name: str) -> Compression:
     try:
         import zstandard
     except ImportError:
-        raise InputError(f"{name} is Zstandard, which needs: pip install 'bulk-update[zst]'") from None
+        raise InputError(f"{called(name)} is Zstandard, which needs {explain_missing('zst')}") from None
     return Compression("zstd", 128, zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError)
 
 

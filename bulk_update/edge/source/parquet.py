@@ -17,6 +17,7 @@ from typing import IO, Any, Final, TypeAlias
 import msgspec
 
 from bulk_update.edge.source.descriptor import BLOCK
+from bulk_update.edge.source.extras import explain_missing
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.columns import Column, find_columns
 from bulk_update.pure.csv.layout import Layout
@@ -289,7 +290,7 @@ def _import(label: str) -> tuple[Arrow, Arrow]:
         import pyarrow as pa
         from pyarrow import parquet
     except ImportError:
-        raise InputError(f"{label} is Parquet, which needs: pip install 'bulk-update[parquet]'") from None
+        raise InputError(f"{label} is Parquet, which needs {explain_missing('parquet')}") from None
     return pa, parquet
 
 

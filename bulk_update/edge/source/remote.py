@@ -13,6 +13,7 @@ from typing import IO, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from bulk_update.edge.source.descriptor import BLOCK
+from bulk_update.edge.source.extras import explain_missing
 from bulk_update.errors import InputError
 from bulk_update.pure.names import nearest, public_name
 
@@ -100,8 +101,8 @@ class RemoteFile:
         try:
             system, path = fsspec.core.url_to_fs(url, skip_instance_cache=True, **how)
         except ImportError as error:
-            needs = "pip install 'bulk-update[remote]'" if scheme in ("s3", "gs", "gcs") else str(error)
-            raise InputError(f"{self._label}: {scheme}:// needs: {needs}") from None
+            needs = explain_missing("remote") if scheme in ("s3", "gs", "gcs") else f"another library: {error}"
+            raise InputError(f"{self._label} cannot be read: {scheme}:// needs {needs}") from None
         except Exception as error:  # noqa: BLE001 - as above
             raise self._refusal(error) from None
         return system, path
@@ -207,7 +208,7 @@ def _import(label: str) -> Untyped:
     try:
         import fsspec
     except ImportError:
-        raise InputError(f"{label} is remote, which needs: pip install 'bulk-update[remote]'") from None
+        raise InputError(f"{label} is remote, which needs {explain_missing('remote')}") from None
     return fsspec
 
 
