@@ -134,14 +134,42 @@ class LedgerFile:
 def open_ledger_file(path: Path, *, must_exist: bool = False) -> Iterator[LedgerFile]:
     """Open and lock a ledger, and make it with mode 0600 when it is not there.
 
+    One that was made here and got no line is removed at the end: a run that did not begin leaves nothing behind.
     LedgerError when it cannot be used: not a regular file, not writable, or another process has it.
     """
-    descriptor = _open(path, must_exist=must_exist)
+    was_there = True
+    with contextlib.suppress(OSError):
+        was_there = path.exists()
+    file = _open_locked(path, must_exist=must_exist)
     try:
-        _lock(path, descriptor)
-        yield LedgerFile(path, descriptor)
+        yield file
     finally:
+        if not was_there and file.size == 0:
+            _remove(file)
+        os.close(file.descriptor)
+
+
+def _open_locked(path: Path, *, must_exist: bool) -> LedgerFile:
+    """Open and lock the file that the path leads to: another process may have removed the one that was opened."""
+    while True:
+        descriptor = _open(path, must_exist=must_exist)
+        try:
+            _lock(path, descriptor)
+            file = LedgerFile(path, descriptor)
+            is_in_place = file.is_in_place()
+        except BaseException:
+            os.close(descriptor)
+            raise
+        if is_in_place:
+            return file
         os.close(descriptor)
+
+
+def _remove(file: LedgerFile) -> None:
+    """Remove an empty ledger, under its lock; not the link that led to it."""
+    if file.is_in_place():
+        with contextlib.suppress(OSError):
+            file.path.resolve().unlink()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """The ledger on disk: made with care, locked, verified, written in groups, and given up at the first failure."""
 
 import errno
+import fcntl
 import os
 import stat
 import threading
@@ -202,10 +203,57 @@ def test_a_new_ledger_is_for_its_owner_alone_and_its_folder_is_synced(
     try:
         with open_ledger_file(tmp_path / "ledger") as file:
             assert file.is_new
+            assert stat.S_IMODE((tmp_path / "ledger").stat().st_mode) == 0o600
     finally:
         os.umask(mask)
-    assert stat.S_IMODE((tmp_path / "ledger").stat().st_mode) == 0o600
     assert synced == [str(tmp_path)]
+
+
+def test_a_ledger_that_got_no_line_is_not_left_behind(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    for name in ("ledger", "link"):
+        with open_ledger_file(tmp_path / name) as file:
+            assert file.path.exists()
+        with pytest.raises(RuntimeError), open_ledger_file(tmp_path / name):
+            raise RuntimeError
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
+def test_a_ledger_that_was_there_or_holds_something_is_left(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    with open_ledger_file(tmp_path / "empty"):
+        pass
+    with open_ledger_file(tmp_path / "torn") as file:
+        os.write(file.descriptor, b"\0")
+    with open_ledger_file(tmp_path / "moved") as file:
+        file.path.rename(tmp_path / "elsewhere")
+        file.path.touch()
+    assert {path.name for path in tmp_path.iterdir()} == {"empty", "torn", "moved", "elsewhere"}
+
+
+def test_a_ledger_in_use_is_left_by_who_is_refused(tmp_path: Path) -> None:
+    with open_ledger_file(tmp_path / "ledger") as file:
+        with pytest.raises(LedgerError), open_ledger_file(tmp_path / "ledger"):
+            pass
+        assert file.is_in_place()
+
+
+def test_a_ledger_that_is_removed_before_it_is_locked_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, lock = tmp_path / "ledger", fcntl.flock
+    removed: list[bool] = []
+
+    def late(descriptor: int, how: int) -> None:
+        if not removed:
+            path.unlink()
+            removed.append(True)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with open_ledger_file(path) as file:
+        assert file.is_in_place()
+    assert not path.exists()
 
 
 def test_a_ledger_that_another_has_is_refused_and_its_process_named(tmp_path: Path) -> None:
