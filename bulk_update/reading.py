@@ -1,6 +1,6 @@
 """Inputs, opened and read as rows: what the main job and `check` share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -64,6 +64,8 @@ def look_into(inputs: Inputs) -> list[Table]:
     InputError when one cannot be read.
     """
     heads = check_inputs(inputs.names, inputs.settings, inputs.format)
+    forms = {_format(inputs, index, head.text) if head.text else None for index, head in enumerate(heads)}
+    _check_columns(inputs, forms)
     tables = (_table(inputs, index, head) for index, head in enumerate(heads) if head.text)
     return [table for table in tables if table is not None]
 
@@ -83,6 +85,8 @@ def _choose_reader(inputs: Inputs, max_body: int, name: str | None, head: bytes,
         raise InputError(explain_empty(inputs.names[index]))
     reader = ActivityReader(inputs.organization, max_body)
     form = inputs.format or name or _detect(inputs, head, index)
+    if len(inputs.names) == 1:
+        _check_columns(inputs, {form})
     if form == "csv":
         return _csv_reader(inputs, index, reader.read)
     encoding = UTF8 if form == "parquet" else inputs.codec
@@ -97,7 +101,7 @@ def _csv_reader(inputs: Inputs, index: int, read_record: ReadRecord) -> CsvReade
 def _table(inputs: Inputs, index: int, head: Head) -> Table | None:
     """Tell how an input is laid out by how it begins; None when it is no CSV, or its header goes on further."""
     name = inputs.names[index]
-    if (inputs.format or format_of(public_name(name)) or _detect(inputs, head.text, index)) != "csv":
+    if _format(inputs, index, head.text) != "csv":
         return None
     reader = _csv_reader(inputs, index, lambda record, line, source: invalid_record(record, line, source, "", ""))
     reader.feed(head.text[:HEAD])
@@ -107,6 +111,20 @@ def _table(inputs: Inputs, index: int, head: Head) -> Table | None:
     encoding = "utf-8-sig" if head.has_mark else inputs.codec
     columns = dict(inputs.columns)
     return Table(readable(file_name(name)), layout.delimiter, list(layout.header), columns, encoding, inputs.empty)
+
+
+def _format(inputs: Inputs, index: int, head: bytes) -> str:
+    return inputs.format or format_of(public_name(inputs.names[index])) or _detect(inputs, head, index)
+
+
+def _check_columns(inputs: Inputs, forms: Collection[str | None]) -> None:
+    """See that there is a header for `--column` to name. InputError when all inputs are NDJSON."""
+    if inputs.columns and set(forms) == {"ndjson"}:
+        field, header = next(iter(inputs.columns.items()))
+        raise InputError(
+            f"--column {field}={header}: found NDJSON, which has no headers, expected CSV or Parquet; leave --column "
+            "out, or say what the inputs are with --format csv"
+        )
 
 
 def _detect(inputs: Inputs, head: bytes, index: int) -> str:

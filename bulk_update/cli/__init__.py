@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import Final
 
 from bulk_update.cli.streams import LONGEST, fill_closed_descriptors, leave_streams, safe, say
-from bulk_update.errors import BulkUpdateError, SettingsError, UsageError, exit_code_of, innermost
+from bulk_update.errors import BulkUpdateError, NothingSent, exit_code_of, innermost
 
 VERBS: Final = {
     "run": "bulk_update.cli.run",
@@ -63,7 +63,7 @@ def _carry_out(words: list[str]) -> int:
     gc.freeze()
     try:
         return verb(options)
-    except (UsageError, SettingsError) as error:
+    except NothingSent as error:
         from bulk_update.cli.sources import with_sources
 
         raise type(error)(with_sources(str(error), options)) from None

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from tests.cli.process import CREDENTIALS, Ended, run, run_measured
 from tests.runs import KEY, ndjson, read_ledger, row, rows
@@ -106,6 +108,58 @@ async def test_a_pipe_with_nothing_to_do_is_no_empty_one(tmp_path: Path) -> None
     assert (await run("-", "--ledger", tmp_path / "a", "--sandbox", stdin=header)).code == 0
     blank = ("-", "--ledger", tmp_path / "b", "--sandbox", "--format", "ndjson")
     assert (await run(*blank, stdin=b"\n")).code == 0
+
+
+async def test_a_stray_nul_costs_its_own_record_only(tmp_path: Path) -> None:
+    path = tmp_path / "changes.ndjson"
+    path.write_bytes(GOOD.replace(b'"a0"', b'"a\0"', 1))
+    async with open_misbehaving([ok()]) as server:
+        ended = await run(path, "--api-url", server.url, "--json")
+    assert (ended.code, ended.json["updated"], ended.json["invalid"]) == (1, 2, 1)
+    assert read_ledger(tmp_path / "changes.ndjson.ledger.ndjson").status(1) == "invalid"
+
+
+FOREIGN: Final = "Activity ID;Org;Note\na1;o;x\n"
+
+
+@pytest.mark.parametrize("name", ["changes.csv", "changes.parquet"])
+async def test_headers_of_somebody_else_are_refused_with_what_to_say(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    path.write_text(FOREIGN)
+    if name.endswith("parquet"):
+        parquet.write_table(pa.table({"Activity ID": ["a1"], "Org": ["o"], "Note": ["x"]}), path)
+    told = (await refused(path)).err
+    assert 'found "Activity ID", "Org", "Note", and none is a field; expected organizationId, id, changes' in told
+    assert "as in --column organizationId=Org --column 'id=Activity ID'; a name that begins with _ is a note" in told
+    columns = ("--column", "organizationId=Org", "--column", "id=Activity ID", "--column", "actionIcon=Note")
+    assert (await run("check", path, *columns, env={})).code == 0
+
+
+async def test_a_table_without_a_name_is_told_what_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "table").write_text(FOREIGN)
+    assert "if it is a CSV with other headers: --format csv, and --column" in (await refused(tmp_path / "table")).err
+    assert "as in --column organizationId=Org" in (await refused(tmp_path / "table", "--format", "csv")).err
+
+
+async def test_all_columns_that_are_no_fields_are_named(tmp_path: Path) -> None:
+    (tmp_path / "changes.csv").write_text("id,Organisation,x,_note,y\n")
+    told = (await refused(tmp_path / "changes.csv")).err
+    assert 'column 2: found the name "Organisation"' in told
+    assert told.endswith('No fields either: "x", "y"\n')
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+async def test_a_column_of_what_has_no_headers_is_refused(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "changes.ndjson").write_bytes(GOOD)
+    words = ("changes.ndjson", "--column", "id=activity")
+    ended = await run(verb, *words, cwd=tmp_path)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--column id=activity: found NDJSON, which has no headers, expected CSV or Parquet" in ended.err
+    assert [path.name for path in tmp_path.iterdir()] == ["changes.ndjson"]
+    piped = await run(verb, "-", *words[1:], *(("--ledger", "x") if verb == "run" else ()), stdin=GOOD, cwd=tmp_path)
+    assert (piped.code, "found NDJSON, which has no headers" in piped.err) == (2, True)
+    (tmp_path / "more.csv").write_text("organizationId,activity,actionIcon\no,a,x\n")
+    assert (await run("check", "more.csv", *words, env={}, cwd=tmp_path)).code == 0
 
 
 async def test_an_input_that_breaks_off_later_ends_in_3_and_loses_nothing(tmp_path: Path) -> None:
@@ -292,7 +346,7 @@ async def test_words_that_make_no_sense_are_refused_and_named(name: str, changes
     assert (ended.code, ended.out) == (2, ""), ended
     assert word in ended.err
     assert ended.err.count("\n") == 1
-    assert name == "a seed that is not there" or [path.name for path in changes.parent.iterdir()] == [changes.name]
+    assert [path.name for path in changes.parent.iterdir()] == [changes.name]
 
 
 async def test_without_words_the_usage_is_pointed_at() -> None:

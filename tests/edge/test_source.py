@@ -351,8 +351,35 @@ async def test_an_input_cut_within_a_character_is_refused_with_its_name(write: C
 def test_what_is_no_text_is_refused(write: Callable[[str, bytes], str], at: int) -> None:
     data = b"x" * at + b"\0" + b"x" * HEAD
     for name in (write("rows.ndjson", data), write("rows.ndjson.gz", gz(data))):
-        with pytest.raises(InputError, match=rf"holds a NUL byte \(byte {at + 1}\)"):
+        with pytest.raises(InputError, match=rf"holds a NUL byte \(byte {at + 1}\) and no row"):
             check_inputs([name])
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"id":"a\0b"}\n{"id":"c"}\n',
+        b'{\0"id":"a"}\n{"id":"c"}\n',
+        b'\0{"id":"a"}\n',
+        b"\0" * 5_000 + b'\n{"id":"a"}\n',
+        b'oops\0\n {"id":"a"}\n',
+        b'{"id":"' + b"\0" * 5_000 + b'"}\n{"id":"c"}\n',
+        b"id,actionIcon\na,\0\n",
+        b"number,actionIcon\na,\0\n",
+    ],
+)
+def test_a_stray_nul_makes_no_file_unreadable(write: Callable[[str, bytes], str], data: bytes) -> None:
+    for name in (write("rows", data), write("rows.gz", gz(data))):
+        check_inputs([name], TableSettings({"id": "number"}))
+
+
+@pytest.mark.parametrize(
+    "text", ['{"id":"a"}\n', "organizationId,id\n", '{"id":"\u6f22\u5b57\u6f22\u5b57"}\n' * 9, "id\n"]
+)
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_text_in_utf_16_is_told_without_its_mark(write: Callable[[str, bytes], str], text: str, encoding: str) -> None:
+    with pytest.raises(InputError, match=rf"--encoding {encoding} reads it$"):
+        check_inputs([write("rows.csv", text.encode(encoding))])
 
 
 def test_what_is_no_text_further_on_is_for_the_reader_of_rows(write: Callable[[str, bytes], str]) -> None:
@@ -510,7 +537,7 @@ def test_a_header_that_was_given_tells_the_format() -> None:
     [
         (b"name,age\nid,x\n", 'found "name,age", which is neither NDJSON'),
         (b'[{"id":"a"}]', r"jq -c '.\[\]'"),
-        (b"<html>", "--format tells which it is"),
+        (b"<html>", "if it is a CSV with other headers: --format csv, and --column"),
         (b"\xff", "neither"),
         (b" \n", "found nothing, neither"),
     ],

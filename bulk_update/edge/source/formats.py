@@ -24,5 +24,7 @@ def detect_format(head: bytes, headers: Collection[str] = ()) -> Format:
         return "csv"
     found = text[:40].decode(errors="replace").splitlines()
     expected = "neither NDJSON (a JSON object a line) nor CSV (a header with names of fields)"
-    hint = "write its objects one a line (jq -c '.[]')" if text.startswith(b"[") else "--format tells which it is"
+    is_array = text.startswith(b"[")
+    foreign = "if it is a CSV with other headers: --format csv, and --column"
+    hint = "write its objects one a line (jq -c '.[]')" if is_array else foreign
     raise InputError(f'found "{found[0]}", which is {expected}; {hint}' if found else f"found nothing, {expected}")

@@ -116,8 +116,8 @@ def _check_input(name: str, how: TableSettings, form: Format | None) -> Head:
         head = source.head()
     if not head:
         raise InputError(explain_empty(name))
-    if 0 in head:
-        raise InputError(explain_nul(public_name(name), head))
+    if 0 in head and (refused := explain_nul(public_name(name), head, how.columns.values())):
+        raise InputError(refused)
     return Head(head, has_mark)
 
 

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from bulk_update.edge.source.compression import MAGIC, decompressed, find_compression, held_back, joined
 from bulk_update.edge.source.naming import called, refusal
 from bulk_update.errors import InputError
+from bulk_update.pure.csv.header import begins_with_header
 from bulk_update.pure.transcoding import UTF8, Transcoder
 
 HEAD: Final = 65_536
@@ -19,6 +20,13 @@ _WIDE_MARKS: Final = {  # UTF-32 first: one of its marks begins with one of UTF-
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+_PATTERN: Final = 1_024
+"""Bytes in which UTF-16 shows itself."""
+
+_MOSTLY: Final = 0.4
+_HARDLY: Final = 0.1
+"""Shares of NUL bytes at every second place, and at the places between, of text in UTF-16 that has ASCII in it."""
+
 _PYTHON_NAMES: Final = {"UTF-16LE": "utf-16-le", "UTF-16BE": "utf-16-be"}
 
 
@@ -108,13 +116,18 @@ def _first_line(head: bytes, blocks: Iterator[bytes]) -> bytes:
     return head
 
 
-def explain_nul(name: str, head: bytes) -> str:
-    """Say what a file with NUL bytes may be: UTF-16 without its mark has one beside each ASCII character."""
-    if head[1:4:2] == b"\0\0" and 0 not in head[0:4:2]:
-        return _explain_encoding(name, "UTF-16LE")
-    if head[0:4:2] == b"\0\0" and 0 not in head[1:4:2]:
-        return _explain_encoding(name, "UTF-16BE")
-    return f"{name} holds a NUL byte (byte {head.index(0) + 1}) and is no text; expected NDJSON or CSV in UTF-8"
+def explain_nul(name: str, head: bytes, headers: Collection[str]) -> str | None:
+    """Say what a file with NUL bytes is, if it is no text; None where rows stand among them: they are read.
+
+    UTF-16 without its mark has a NUL beside each ASCII character. `headers`: those that stand for a field.
+    """
+    for first, encoding in ((1, "UTF-16LE"), (0, "UTF-16BE")):
+        wide, narrow = head[first:_PATTERN:2], head[1 - first : _PATTERN : 2]
+        if wide.count(0) > len(wide) * _MOSTLY and narrow.count(0) < len(narrow) * _HARDLY:
+            return _explain_encoding(name, encoding)
+    if begins_with_header(head, headers) or any(line.lstrip(b"\0 \t").startswith(b'{"') for line in head.split(b"\n")):
+        return None
+    return f"{name} holds a NUL byte (byte {head.index(0) + 1}) and no row; expected NDJSON or CSV, which are text"
 
 
 def _explain_encoding(name: str, encoding: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from bulk_update.errors import InputError
 from bulk_update.pure.activity import KEYS
-from bulk_update.pure.names import nearest
+from bulk_update.pure.csv.foreign import explain_foreign, listed_names, meant_field
 
 TEXT: Final = frozenset({"organizationId", "id", "displayMessageTemplate", "actionIcon"})
 """The fields whose cells are plain text; the cells of the others hold JSON."""
@@ -19,7 +19,6 @@ MARK: Final = ":json"
 """How the name of a column ends whose cells hold JSON, where that would not be so."""
 
 KNOWN: Final = ", ".join(KEYS)
-_ALSO_CALLED: Final = {"activityid": "id", "orgid": "organizationId"}
 _NOT_IN_KEYS: Final = re.compile(r'["\\\x00-\x1f]')
 
 
@@ -59,13 +58,17 @@ def find_columns(header: Sequence[str], columns: Mapping[str, str], where: str) 
     """List the columns that are read, in the order of the record. InputError if a name cannot be used."""
     names = _mapped(header, columns, where)
     found = []
+    if not any(cell in names or parse_name(cell) is not None for cell in header):
+        raise InputError(f"{where}: {explain_foreign(header)}")
     for position, cell in enumerate(header):
         if cell not in names and cell.startswith("_"):
             continue
         name = names.get(cell, cell)
         parsed = parse_name(name)
         if parsed is None:
-            raise InputError(f"{where}: {_unknown(cell, position)}")
+            others = [other for other in header[position + 1 :] if not _is_read_or_note(other, names)]
+            more = f". No fields either: {listed_names(others)}" if others else ""
+            raise InputError(f"{where}: {_unknown(cell, position)}{more}")
         found.append(Column(*parsed, position, cell, name.endswith(MARK)))
     found.sort(key=lambda column: (KEYS.index(column.path[0]), column.path))
     for one, other in pairwise(found):
@@ -76,6 +79,10 @@ def find_columns(header: Sequence[str], columns: Mapping[str, str], where: str) 
     if not any(column.path == ("id",) for column in found):
         raise InputError(f"{where}: found no id; --column id=HEADER tells under which header it stands")
     return found
+
+
+def _is_read_or_note(cell: str, names: Mapping[str, str]) -> bool:
+    return cell.startswith("_") or parse_name(names.get(cell, cell)) is not None
 
 
 def _mapped(header: Sequence[str], columns: Mapping[str, str], where: str) -> dict[str, str]:
@@ -104,7 +111,7 @@ def _unknown(cell: str, position: int) -> str:
         hint = f'expected "{root}", which is a text and has no parts'
     elif root in KEYS:
         hint = f'expected names parted by dots, as in "{root}.status.from" or "{root}.status.from:json"'
-    elif meant := _ALSO_CALLED.get(re.sub(r"[^a-z]", "", cell.lower())) or nearest(root, KEYS):
+    elif meant := meant_field(cell):
         hint = f'did you mean "{meant}"? (--column "{meant}={cell}" reads it as that)'
     else:
         hint = f"expected one of {KNOWN} (--column FIELD=HEADER tells which it is)"

@@ -6,10 +6,11 @@ from collections.abc import Collection
 from typing import Final
 
 from bulk_update.errors import InputError
-from bulk_update.pure.csv.columns import KNOWN, find_columns, parse_name
+from bulk_update.pure.csv.columns import find_columns, parse_name
+from bulk_update.pure.csv.foreign import explain_foreign
 from bulk_update.pure.csv.layout import Layout
 from bulk_update.pure.csv.settings import TableSettings
-from bulk_update.pure.csv.text import Text, clip
+from bulk_update.pure.csv.text import Text
 
 DELIMITERS: Final = ",;\t|"
 """What may stand between cells, likeliest first."""
@@ -37,7 +38,7 @@ def read_header(text: Text, settings: TableSettings, room: int, where: str) -> t
     where = f"{where} {text.first + begin}, the CSV header"
     delimiter = _delimiter(lines[begin], settings.columns.values())
     if delimiter is None:
-        raise InputError(f"{where}: found {clip(lines[begin].strip())}, expected names such as {KNOWN}")
+        raise InputError(f"{where}: {explain_foreign(_cells(lines[begin]))}")
     reader = csv.reader([*lines[begin:], f'"{delimiter}x"'], delimiter=delimiter, strict=True)
     try:
         header = [cell.strip() for cell in next(reader)]
@@ -54,15 +55,25 @@ def read_header(text: Text, settings: TableSettings, room: int, where: str) -> t
     return end, Layout(delimiter, header, columns, settings.empty)
 
 
+def _cells(line: str) -> list[str]:
+    """Take a line apart that names no field: by what makes the most of it."""
+    if line.lstrip().startswith("{"):
+        return [line.strip()]
+    return max((_parted(line, delimiter) for delimiter in DELIMITERS), key=len)
+
+
+def _parted(line: str, delimiter: str) -> list[str]:
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return [line.strip()]
+
+
 def _delimiter(line: str, headers: Collection[str]) -> str | None:
     """Find what parts most known names in a header; None if it has none."""
     best, most = None, 0
     for delimiter in DELIMITERS:
-        try:
-            cells = next(csv.reader([line], delimiter=delimiter), [])
-        except csv.Error:
-            continue
-        known = sum(cell.strip() in headers or parse_name(cell.strip()) is not None for cell in cells)
+        known = sum(cell in headers or parse_name(cell) is not None for cell in _parted(line, delimiter))
         if known > most:
             best, most = delimiter, known
     return best
