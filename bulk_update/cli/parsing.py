@@ -88,6 +88,8 @@ def _read(verb: Verb, words: Sequence[str], *, is_named: bool) -> argparse.Names
         return None
     options, operands = _split(told, before)
     operands += behind
+    if told.word != "exec" and "" in operands:
+        _refuse(told, "found an empty word, expected the name of a file")
     if not is_named:
         _refuse_late_verb(operands)
     for operand in told.operands:
@@ -151,6 +153,8 @@ def _split(verb: Verb, words: Sequence[str]) -> tuple[argparse.Namespace, list[s
         _refuse_value(verb, known[name], words)
     for option in verb.options:
         text = getattr(options, option.dest, None)
+        if text in ("", [""]):  # most likely a variable of the shell that is not set
+            _refuse(verb, f"{option.name}: found an empty word, expected {option.metavar}")
         if option.choices and text is not None and text not in option.choices:
             _refuse(verb, f"{option.name}: {_refused(text, option.choices)}")
     for word in operands:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import PurePath
 from typing import Final, NoReturn
 
-from bulk_update.cli.grammar import Option
+from bulk_update.cli.grammar import Option, listed
 from bulk_update.cli.streams import safe
 from bulk_update.errors import SettingsError
 from bulk_update.pure.names import nearest, readable
@@ -113,7 +113,7 @@ def refuse_name(place: str, key: str, known: Mapping[str, str]) -> NoReturn:
     if option in COMMAND_ALONE:
         raise SettingsError(f"{place}: --{option} stands in the command or nowhere: {COMMAND_ALONE[option]}")
     meant = nearest(key, known.values())
-    if (meant is None or not _is_same(key, meant)) and _SECRET.search(option):
+    if (meant is None or not _is_same(key, meant)) and may_be_secret(key):
         raise SettingsError(
             f"{place}: found what may be a secret, and no setting holds one: set VELT_API_KEY and VELT_AUTH_TOKEN, "
             "or name files with api-key-file and auth-token-file"
@@ -121,6 +121,11 @@ def refuse_name(place: str, key: str, known: Mapping[str, str]) -> NoReturn:
     spelled = next((name for name, each in known.items() if each == meant), None)
     hint = f"; did you mean {spelled}?" if spelled else f"; known are {', '.join(sorted(known))}"
     raise SettingsError(f"{place}: found an unknown setting{hint}")
+
+
+def may_be_secret(key: str) -> bool:
+    """Tell whether what somebody calls so may be a secret."""
+    return _SECRET.search(key.lower().replace("_", "-")) is not None
 
 
 def is_flag(options: argparse.Namespace, dest: str) -> bool:
@@ -150,7 +155,9 @@ def with_sources(message: str, options: argparse.Namespace) -> str:
 def check_choice(option: Option, text: str, place: str) -> str:
     """See that a value is one of those that there are. SettingsError names them."""
     if option.choices and text not in option.choices:
-        raise SettingsError(f"{place}: found {safe(text)!r}, expected {' or '.join(option.choices)}")
+        meant = nearest(text, option.choices)
+        hint = f"; did you mean {meant}?" if meant else ""
+        raise SettingsError(f"{place}: found {safe(text)!r}, expected {listed(option.choices)}{hint}")
     return text
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import pytest
 
+from bulk_update.cli.grammar import Option
 from bulk_update.cli.options import VERBS
 from bulk_update.cli.parsing import parse
 from bulk_update.errors import UsageError
@@ -118,6 +119,16 @@ def test_words_that_make_no_sense_are_refused_with_what_was_meant(words: str) ->
     assert message.startswith(REFUSALS[words]) or (REFUSALS[words] in message and "did you mean" in REFUSALS[words])
     assert "hunter2" not in message
     assert "argument " not in message
+
+
+@pytest.mark.parametrize("option", [option for option in VERBS["run"].options if option.metavar is not None])
+def test_an_empty_word_is_refused(option: Option) -> None:
+    assert refused("a", option.name, "").startswith(f"{option.name}: found an empty word, expected {option.metavar}.")
+
+
+def test_an_empty_name_is_refused() -> None:
+    for words in (("run", ""), ("a", ""), ("retry", ""), ("check", "--", "")):
+        assert "found an empty word, expected the name of a file" in refused(*words)
 
 
 def test_a_word_that_is_shown_cannot_write_on_the_screen() -> None:

@@ -219,14 +219,35 @@ def test_the_secret_itself_in_the_environment_goes_before_a_file_that_a_settings
 
 
 REFUSED: Final = {
-    "a misspelt key": ("batchsize = 1", "…/velt.toml: batchsize: found an unknown setting; did you mean batch-size?"),
-    "an underscore": ("batch_size = 1", "…/velt.toml: batch_size: found an unknown setting; did you mean batch-size?"),
+    "a misspelt key": (
+        "batchsize = 1",
+        "…/velt.toml: line 1: batchsize: found an unknown setting; did you mean batch-",
+    ),
+    "an underscore": (
+        "batch_size = 1",
+        "…/velt.toml: line 1: batch_size: found an unknown setting; did you mean batch-",
+    ),
     "a key of a profile": (
         "[profile.day]\nrat = 1",
-        "…/velt.toml: [profile.day]: rat: found an unknown setting; did you mean rate?",
+        "…/velt.toml: line 2: [profile.day]: rat: found an unknown setting; did you mean rate?",
     ),
     "a key that is none": ("frobnicate = 1", "known are api-key-file, api-url, "),
-    "a table that is none": ("[staging]\nrate = 1", "…/velt.toml: staging: found an unknown setting"),
+    "a choice that is misspelt": ('format = "ndjsn"', "csv or parquet; did you mean ndjson?"),
+    "a table that is none": (
+        "[staging]\nrate = 1",
+        "…/velt.toml: line 1: found the unknown table [staging]; did you mean [profile.staging]?",
+    ),
+    "a misspelt table of profiles": (
+        "# mine\nrate = 1\n[profil.day]\nrate = 1",
+        "…/velt.toml: line 3: found the unknown table [profil.day]; did you mean [profile.day]?",
+    ),
+    "a table of profiles": ("[profiles.day]\n", "found the unknown table [profiles.day]; did you mean [profile.day]?"),
+    "a profile without a name": ("[profle]\nrate = 1", "unknown table [profle]; did you mean [profile.nightly]?"),
+    "a table in a profile": ("[profile.day.x]\ny = 1", "…/velt.toml: [profile.day]: x: found an unknown setting"),
+    "a key behind other tables": (
+        '[profile.day]\nrate = 1\n[ profile."night" ]\n"rat" = 1',
+        "…/velt.toml: line 4: [profile.night]: rat: found an unknown setting; did you mean rate?",
+    ),
     "no number": ("batch-size = true", "batch-size: found true or false, expected a number or text: N"),
     "no text": ("api-url = 5", "api-url: found a number, expected text: URL"),
     "no boolean": ('quiet = "yes"', "quiet: found text, expected true or false"),
@@ -234,7 +255,7 @@ REFUSED: Final = {
     "a table": ("rate = {n = 5}", "rate: found a table, expected a number or text"),
     "no columns": ('column = "id=a"', "column: found text, expected a table of texts, or an array of texts FIELD="),
     "columns of numbers": ("column = {id = 5}", "column: found a table, expected a table of texts"),
-    "a choice that is none": ('format = "xml"', "format: found 'xml', expected ndjson or csv"),
+    "a choice that is none": ('format = "xml"', "format: found 'xml', expected ndjson, csv or parquet"),
     "profiles that are none": ('profile = "day"', "profile: expected a table for each, such as [profile.nightly]"),
     "a profile that is none": ("[profile]\nday = 5", "profile: expected a table for each, such as [profile.nightly]"),
     "a mistake in TOML": ("rate = 5\nbuffer = 256MB", "found what is no TOML: "),
