@@ -21,6 +21,7 @@ from bulk_update.pure.ledger_lines import (
     decode_lines,
 )
 from bulk_update.pure.ledger_state import is_answered
+from bulk_update.pure.retrying import Trouble
 from bulk_update.pure.shown import ELLIPSIS, cut
 from bulk_update.report.attempts import OUTCOMES, AttemptOutcome, outcome_of
 from bulk_update.report.data import OutageFacts, ReportData, SlowAttempt
@@ -176,7 +177,8 @@ class Gathering:
         self._organizations.attempt(line.organization_id)
         if outcome is AttemptOutcome.VERDICTS:
             self._latency.add(line.ms)
-        run.series.attempt(run.now, line.ms, outcome, is_retry=line.attempt > 1)
+        has_left = line.error is None or line.error.code != Trouble.UNREACHED
+        run.series.attempt(run.now, line.ms, outcome, is_retry=line.attempt > 1, has_left=has_left)
         if len(self._slowest) < SLOWEST or line.ms > self._slowest[0][0]:
             self._keep_slow(line, outcome, run.now)
 

@@ -57,8 +57,13 @@ class RunSeries:
         self._width = FINEST
         self._bins: list[_Bin] = []
 
-    def attempt(self, ended: float, milliseconds: float, outcome: AttemptOutcome, *, is_retry: bool) -> None:
-        """Count an attempt. `ended`: seconds since 1970; a clock that goes back counts as standing still."""
+    def attempt(
+        self, ended: float, milliseconds: float, outcome: AttemptOutcome, *, is_retry: bool, has_left: bool = True
+    ) -> None:
+        """Count an attempt. `ended`: seconds since 1970; a clock that goes back counts as standing still.
+
+        `has_left`: it came as far as a connection; else it is none of those that the rate is about.
+        """
         end = max(0.0, ended - self.began)
         left = max(0.0, end - max(0.0, milliseconds) / 1000)
         self.attempts += 1
@@ -68,9 +73,9 @@ class RunSeries:
             ending.latency.add(milliseconds)
         leaving = self._bins[int(left / self._width)]
         if is_retry:
-            leaving.retries += 1
+            leaving.retries += has_left
         else:
-            leaving.first += 1
+            leaving.first += has_left
         if leaving is ending:
             ending.busy += end - left
         else:

@@ -204,6 +204,22 @@ def test_where_no_end_tells_how_many_are_unsent_it_is_said_to_be_unknown() -> No
     assert words in describe(gather(b"".join(appends)))
 
 
+def test_attempts_that_found_no_connection_are_none_that_the_rate_is_about() -> None:
+    maker, appends = made()
+    maker.run(settings={"rate": "5 in 1 s"})
+    nobody = Came(ms=3.0, http=None, error=RowError("unreached", "no connection: Connection refused"))
+    for number in range(1, 21):
+        maker.sending(number, 0.2 * (number % 5), [change(number)])
+        maker.attempt(number, 0.2 * (number % 5), [change(number)], nobody)
+    for number in range(1, 6):
+        maker.attempt(number, 0.3 + 0.2 * number, [change(number)], Came(2))
+    maker.end(3.0, 0, DONE)
+    data = gather(b"".join(appends))
+    assert (data.attempts, data.outcomes[AttemptOutcome.NO_ANSWER]) == (25, 20)
+    assert "up to 5 requests/s of 5 allowed" in describe(data)
+    assert "Up to 5 a second (allowed 5/s)" in render(data, 0.0)
+
+
 def test_outages_of_all_runs_are_told_together() -> None:
     maker, appends = made()
     for at, outages in ((0.0, 2), (100.0, 1), (200.0, 0)):
