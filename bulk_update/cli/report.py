@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bulk_update.cli.outputs import Output, output_path, reason
-from bulk_update.cli.streams import data_stream, give, give_json, safe, say
+from bulk_update.cli.streams import columns_of, data_stream, give, give_json, safe, say
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.edge.whole_file import replace_file
@@ -38,7 +38,7 @@ def report(options: argparse.Namespace) -> int:
     if options.json:
         give_json(facts_of(data))
     elif page is None:
-        give(describe(data, is_unicode=is_unicode))
+        give(describe(data, is_unicode=is_unicode, columns=columns_of(sys.stdout)))
     return 0
 
 

@@ -1,7 +1,6 @@
 """What a person is told at the end: counts, reasons, and what to run next."""
 
 from collections.abc import Mapping, Sequence
-from textwrap import wrap
 from typing import TYPE_CHECKING, Final
 
 from bulk_update.cli.next_step import NextStep
@@ -10,12 +9,12 @@ from bulk_update.pure.formats import place_of
 from bulk_update.pure.plural import counted
 from bulk_update.pure.shown import format_duration
 from bulk_update.pure.tally import MAX_ORGANIZATIONS, Summary
+from bulk_update.pure.wrapping import wrapped
 
 if TYPE_CHECKING:
     from bulk_update.pipeline import Ended
 
 _HANGING: Final = len("  1234567 ")
-_LEAST_ROOM: Final = 20
 
 SHOWN: Final = 10
 """Groups of failures that are shown; the ledger has them all."""
@@ -24,7 +23,27 @@ SHOWN: Final = 10
 def describe_summary(ended: "Ended", following: NextStep | None, columns: int | None = None) -> str:
     """Write the digest of a run. `following`: what to run next. `columns`: of the terminal, None without one."""
     summary = ended.summary
-    lines = [_counts(summary), _effort(summary)]
+    lines = [_counts(summary), _effort(summary), *_asides(summary)]
+    lines = [part for line in lines for part in wrapped(line, columns)]
+    if summary.failures:
+        lines += [_heading(summary), *describe_failures(summary.failures, ended.begin.inputs, columns)]
+    if ended.reason is not None:
+        lines += wrapped(f"stopped: {safe(str(ended.reason), LONGEST)}", columns, len("stopped: "))
+    elif not summary.complete:
+        lines.append("stopped at --limit; the same command without it goes on from there")
+    # What may be copied is never parted.
+    lines.append(f"ledger: {safe(summary.ledger, LONGEST)}")
+    if following is not None:
+        if following.listing:
+            mended = counted(summary.invalid, "invalid row")
+            lines.append(f"first mend {mended} in the input; to list {_them(summary.invalid)}: {following.listing}")
+        lines.append(f"next: {following.command}")
+    return "\n".join(lines)
+
+
+def _asides(summary: Summary) -> list[str]:
+    """Say what counts alone do not tell, a line each."""
+    lines = []
     if summary.outages:
         lines.append(_outages(summary))
     if summary.skipped:
@@ -35,19 +54,7 @@ def describe_summary(ended: "Ended", following: NextStep | None, columns: int | 
     if summary.absent:
         results = counted(summary.absent, "result in the ledger is of a row", "results in the ledger are of rows")
         lines.append(f"{results} that the input no longer has")
-    if summary.failures:
-        lines += [_heading(summary), *describe_failures(summary.failures, ended.begin.inputs, columns)]
-    if ended.reason is not None:
-        lines += wrapped(f"stopped: {safe(str(ended.reason), LONGEST)}", columns, len("stopped: "))
-    elif not summary.complete:
-        lines.append("stopped at --limit; the same command without it goes on from there")
-    lines.append(f"ledger: {safe(summary.ledger, LONGEST)}")
-    if following is not None:
-        if following.listing:
-            mended = counted(summary.invalid, "invalid row")
-            lines.append(f"first mend {mended} in the input; to list {_them(summary.invalid)}: {following.listing}")
-        lines.append(f"next: {following.command}")
-    return "\n".join(lines)
+    return lines
 
 
 def describe_briefly(ended: "Ended") -> str:
@@ -98,16 +105,6 @@ def describe_failures(
     if len(groups) > SHOWN:
         lines.append(f"  and {counted(len(groups) - SHOWN, 'more reason')}")
     return lines
-
-
-def wrapped(line: str, columns: int | None, indent: int) -> list[str]:
-    """Part a line that is wider than the terminal between words; what follows the first is indented.
-
-    Where there is no terminal, or hardly any room, it stays one line: for `grep`.
-    """
-    if columns is None or len(line) < columns or columns < indent + _LEAST_ROOM:
-        return [line]
-    return wrap(line, columns - 1, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def _describe_group(group: Mapping[str, object], inputs: Sequence[str]) -> str:

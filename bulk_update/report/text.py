@@ -6,7 +6,8 @@ from typing import Final
 from bulk_update.model import Status
 from bulk_update.pure.formats import place_of
 from bulk_update.pure.plural import counted
-from bulk_update.pure.shown import printable
+from bulk_update.pure.shown import printable, type_rate
+from bulk_update.pure.wrapping import wrapped
 from bulk_update.report import figures
 from bulk_update.report.advice import remarks_of, steps_of
 from bulk_update.report.data import Course, Reason, ReportData, RunFacts
@@ -21,17 +22,20 @@ _SPARKS: Final = {True: "▁▂▃▄▅▆▇█", False: "_.-=+*#@"}
 _SPARK_WIDTH: Final = 60
 
 
-def describe(data: ReportData, *, is_unicode: bool = True) -> str:
-    """Write the report; `is_unicode`: it may hold letters beyond ASCII that draw a line."""
+def describe(data: ReportData, *, is_unicode: bool = True, columns: int | None = None) -> str:
+    """Write the report; `is_unicode`: it may hold letters beyond ASCII that draw a line.
+
+    `columns`: of the terminal, None without one.
+    """
     parts = [
         _head(data),
-        _rows(data),
+        _rows(data, columns),
         _requests(data, is_unicode=is_unicode),
-        _reasons(data),
+        _reasons(data, columns),
         _organizations(data),
         _slowest(data),
         _settings(data),
-        _runs(data),
+        _runs(data, columns),
         _next(data),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part)
@@ -47,13 +51,13 @@ def _head(data: ReportData) -> list[str]:
     ]
 
 
-def _rows(data: ReportData) -> list[str]:
+def _rows(data: ReportData, columns: int | None) -> list[str]:
     counts = [*data.counts.items(), ("unsent", data.unsent or 0)]
     said = ", ".join(f"{rows:,} {status}" for status, rows in counts if rows)
     updated = data.counts[Status.UPDATED]
     share = f" ({figures.share(updated, data.rows)} updated)" if 0 < updated < data.rows else ""
     lines = [f"{figures.count(data.rows, 'row')}: {said or 'none has a result'}{share}"]
-    lines += [f"  {remark}" for remark in remarks_of(data)]
+    lines += [part for remark in remarks_of(data) for part in wrapped(f"  {remark}", columns, 4)]
     return [*lines, "the input was read to its end" if data.complete else "the input was not read to its end"]
 
 
@@ -89,14 +93,15 @@ def _sparkline(course: Course, *, is_unicode: bool) -> str:
     rates = [max(rates[at : at + factor]) for at in range(0, len(rates), factor)]
     most, sparks = max(rates), _SPARKS[is_unicode]
     line = "".join(sparks[round(value / most * (len(sparks) - 1))] if most else sparks[0] for value in rates)
-    allowed = "" if course.rate is None else f" of {figures.rate(course.rate[0] / course.rate[1])} allowed"
-    return f"  run {course.run} {line} up to {figures.rate(most)} requests/s{allowed}"
+    allowed = "" if course.rate is None else f" of {type_rate(*course.rate)} allowed"
+    return f"  run {course.run} {line} up to {figures.rate(most)}/s{allowed}"
 
 
-def _reasons(data: ReportData) -> list[str]:
+def _reasons(data: ReportData, columns: int | None) -> list[str]:
     if not data.reasons:
         return []
-    lines = ["not updated:", *_columns([_reason(reason, data.inputs) for reason in data.reasons[:SHOWN]])]
+    cells = [_reason(reason, data.inputs) for reason in data.reasons[:SHOWN]]
+    lines = ["not updated:", *_columns(cells, columns=columns)]
     left = len(data.reasons[SHOWN:]) + data.reasons_left
     if left:
         lines.append(f"  and {figures.count(left, 'more reason')}")
@@ -157,7 +162,7 @@ def _settings(data: ReportData) -> list[str]:
     return ["settings of the latest run:", *_columns(cells, right=())] if cells else []
 
 
-def _runs(data: ReportData) -> list[str]:
+def _runs(data: ReportData, columns: int | None) -> list[str]:
     shown = data.runs[-SHOWN:]
     cells = [
         [
@@ -172,7 +177,7 @@ def _runs(data: ReportData) -> list[str]:
         for run in shown
     ]
     more = f" (the latest {len(shown)} of {data.runs_total:,})" if data.runs_total > len(shown) else ""
-    return [f"runs{more}:", *_columns(cells, right=(0, 3, 4, 5)), *(line for run in shown for line in _rates(run))]
+    return [f"runs{more}:", *_columns(cells, (0, 3, 4, 5), columns), *(line for run in shown for line in _rates(run))]
 
 
 def _rates(run: RunFacts) -> list[str]:
@@ -200,12 +205,15 @@ def _name(name: str | None, otherwise: str) -> str:
     return printable(name, _NAME) if name else otherwise
 
 
-def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (0,)) -> list[str]:
-    """Align cells under each other, to the left but for the columns (from 0) in `right`."""
+def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (0,), columns: int | None = None) -> list[str]:
+    """Align cells under each other, to the left but for those (from 0) in `right`.
+
+    The last cell of a row hangs under itself where the terminal has too few `columns` for it.
+    """
     if not rows:
         return []
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return [
+    lines = [
         "  "
         + "  ".join(
             cell.rjust(width) if at in right else cell.ljust(width)
@@ -213,3 +221,5 @@ def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (0,)) -> list
         ).rstrip()
         for row in rows
     ]
+    hanging = sum(width + 2 for width in widths[:-1]) + 2
+    return [part for line in lines for part in wrapped(line, columns, hanging)]

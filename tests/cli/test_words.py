@@ -215,3 +215,14 @@ def test_a_command_is_never_wrapped() -> None:
     step = next_step(how, ["x" * 100, "--api-url", "https://staging"])
     assert step is not None
     assert describe_summary(how, step, 40).endswith(f"\nnext: {step.command}")
+
+
+@pytest.mark.parametrize("columns", [30, 60])
+def test_what_a_digest_says_besides_fits_the_terminal(columns: int) -> None:
+    how = ended("run", rows=9, updated=1, unsent=8, in_doubt=8, outages=2, outage_seconds=75.0, absent=3, skipped=1)
+    told = replace(how.summary, last_outage="2026-11-23T02:14:05.123Z")
+    lines = describe_summary(replace(how, summary=told), None, columns).splitlines()
+    assert max(map(len, lines[:-1])) < columns
+    assert "2 outages: nothing succeeded for 1 min 15 s; the last began 2026-11-23 02:14:05 UTC" in " ".join(
+        " ".join(lines).split()
+    )

@@ -216,7 +216,7 @@ def test_attempts_that_found_no_connection_are_none_that_the_rate_is_about() -> 
     maker.end(3.0, 0, DONE)
     data = gather(b"".join(appends))
     assert (data.attempts, data.outcomes[AttemptOutcome.NO_ANSWER]) == (25, 20)
-    assert "up to 5 requests/s of 5 allowed" in describe(data)
+    assert "up to 5/s of 5/s allowed" in describe(data)
     assert "Up to 5 a second (allowed 5/s)" in render(data, 0.0)
 
 

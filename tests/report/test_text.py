@@ -9,6 +9,7 @@ from bulk_update.report.text import describe
 from tests.report.hostile import hostile
 from tests.report.ledgers import LedgerMaker, change, gather
 from tests.report.weather import Migration, migration
+from tests.report.wordy import wordy
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +84,15 @@ def test_a_run_without_an_end_is_told() -> None:
     assert "no end" in text
     assert "0 rows: none has a result" in text
     assert "bulk-update changes.ndjson" in text
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_long_cells_hang_under_themselves_on_a_terminal(columns: int) -> None:
+    data = gather(wordy())
+    lines = describe(data, columns=columns).split("\n")
+    first = lines.index("not updated:") + 1
+    hanging = lines[first].index("kind a of failure")
+    assert lines[first + 1].startswith(" " * hanging + lines[first + 1].strip()[:1])
+    assert max(map(len, lines[first : lines.index("", first)])) < columns
+    whole = describe(data).split("\n")
+    assert "".join(" ".join(lines).split()) == "".join(" ".join(whole).split())
