@@ -410,7 +410,7 @@ async def test_the_ledger_tells_where_each_setting_came_from(tmp_path: Path) -> 
     report = await run("report", ledger)
     shown = {line.split()[0]: " ".join(line.split()[1:]) for line in report.out.splitlines() if line.strip()}
     assert shown["batch-size"] == "2 file velt.toml"
-    assert shown["timeout"] == "9 s environment BULK_UPDATE_TIMEOUT"
+    assert shown["timeout"] == "9s environment BULK_UPDATE_TIMEOUT"
 
 
 async def test_the_command_to_run_next_has_the_same_settings(tmp_path: Path) -> None:
