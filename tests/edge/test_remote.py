@@ -102,7 +102,13 @@ async def test_a_file_that_changes_while_it_is_read_is_told() -> None:
     assert str(caught.value) == f"{server.url}/rows.csv has changed while it was read; run the same command again"
 
 
-@pytest.mark.parametrize(("status", "told"), [(403, "the server answered 403"), (500, "the server answered 500")])
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        (403, "access is refused (403); a signed URL may have expired: sign it anew"),
+        (500, "the server answered 500; try again later"),
+    ],
+)
 def test_what_the_server_refuses_is_told_without_the_query(status: int, told: str) -> None:
     with serve_files({"/rows.csv": b"id\n"}) as server:
         server.status = status
@@ -111,11 +117,14 @@ def test_what_the_server_refuses_is_told_without_the_query(status: int, told: st
 
 
 def test_what_is_not_there_is_told_without_the_query() -> None:
-    assert refused("memory://none.csv") == "memory://none.csv cannot be read: there is no such file"
+    assert refused("memory://none.csv") == "memory://none.csv cannot be read: there is no such file; check its name"
     with serve_files({}) as server:
         url, name = f"{server.url}/rows.csv{SECRET}", f"{server.url}/rows.csv"
-        assert refused(url) == f"{name} cannot be read: there is no such file"
-    assert refused(url) == f"{name} cannot be read: it cannot be reached (ClientConnectorError)"
+        assert refused(url) == f"{name} cannot be read: there is no such file; check its name"
+    assert (
+        refused(url)
+        == f"{name} cannot be read: it cannot be reached (ClientConnectorError); check the address and the network"
+    )
 
 
 async def test_a_file_that_is_refused_in_the_middle_is_told() -> None:
@@ -123,7 +132,7 @@ async def test_a_file_that_is_refused_in_the_middle_is_told() -> None:
         async with open_source(f"{server.url}/rows.csv{SECRET}") as source:
             await source.read()
             server.status = 403
-            with pytest.raises(InputError, match=r"/rows.csv cannot be read: the server answered 403$"):
+            with pytest.raises(InputError, match=r"/rows.csv cannot be read: access is refused \(403\); a signed"):
                 while await source.read():
                     pass
 
@@ -134,6 +143,11 @@ async def test_a_file_that_is_refused_in_the_middle_is_told() -> None:
         ("http://example.com/rows.csv?s3cr3t", "http://example.com/rows.csv: over plain http anybody on the way could"),
         ("ftp://example.com/rows.csv", "over plain ftp"),
         ("htps://host/rows.csv?s3cr3t", "htps://host/rows.csv: found the unknown kind htps://; did you mean https://?"),
+        (
+            "s3://bucket/?s3cr3t",
+            "s3://bucket/: found no name of a file, expected one such as s3://bucket/changes.ndjson",
+        ),
+        ("gs://", "gs://: found no name of a file"),
         ("x-y://bucket/rows.csv", "expected s3://, gs:// or https://"),
         ("s3://bucket/rows.csv", "s3://bucket/rows.csv cannot be read: s3:// needs fsspec (the extra remote); install"),
         ("gs://bucket/rows.csv", "gs://bucket/rows.csv cannot be read: gs:// needs fsspec (the extra remote); install"),

@@ -7,6 +7,7 @@ query nor the words of a library, which may repeat it.
 
 import io
 import ipaddress
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from typing import IO, Any, Final, TypeAlias
@@ -14,12 +15,14 @@ from urllib.parse import urlsplit
 
 from bulk_update.edge.source.descriptor import BLOCK
 from bulk_update.edge.source.extras import explain_missing
+from bulk_update.edge.source.trouble import explain
 from bulk_update.errors import InputError
 from bulk_update.pure.names import nearest, public_name
 
 _PLAIN: Final = ("http", "ftp")
 _WEB: Final = ("http", "https")
-_NOT_FOUND: Final = 404
+_STORES: Final = ("s3", "gs", "gcs")
+_LOGGERS: Final = ("fsspec", "s3fs", "gcsfs", "aiobotocore", "botocore", "google", "google_auth_httplib2")
 _SILENCE: Final = 60.0
 """Seconds without a byte after which a web server is given up."""
 
@@ -45,12 +48,14 @@ class RemoteFile:
 
     def __init__(self, url: str, *, for_columns: bool = False) -> None:
         self._label = public_name(url)
+        self._scheme = url.partition("://")[0].lower()
         fsspec = _import(self._label)
         self.bytes_read = 0
         self._has_changed = False
         self._system, self._path = self._find(fsspec, url)
         try:
             known = self._system.info(self._path)
+            self._check_is_file(known)
             self._identity = _identity(known)
             self.size: int | None = known.get("size")
             self._file = self._open(for_columns=for_columns)
@@ -88,7 +93,7 @@ class RemoteFile:
 
     def _find(self, fsspec: Untyped, url: str) -> tuple[Untyped, str]:
         """Find what reads a URL of this kind."""
-        scheme = url.partition("://")[0].lower()
+        scheme = self._scheme
         if scheme not in fsspec.available_protocols():
             meant = nearest(scheme, fsspec.available_protocols())
             hint = f"did you mean {meant}://?" if meant else "expected s3://, gs:// or https://"
@@ -97,15 +102,23 @@ class RemoteFile:
             raise InputError(
                 f"{self._label}: over plain {scheme} anybody on the way could change what is to be written; use https"
             )
+        if scheme in _STORES and not urlsplit(self._label).path.strip("/"):
+            raise InputError(
+                f"{self._label}: found no name of a file, expected one such as {scheme}://bucket/changes.ndjson"
+            )
         how = _web_timeouts() if scheme in _WEB else {}
         try:
             system, path = fsspec.core.url_to_fs(url, skip_instance_cache=True, **how)
         except ImportError as error:
-            needs = explain_missing("remote") if scheme in ("s3", "gs", "gcs") else f"another library: {error}"
+            needs = explain_missing("remote") if scheme in _STORES else f"another library: {error}"
             raise InputError(f"{self._label} cannot be read: {scheme}:// needs {needs}") from None
         except Exception as error:  # noqa: BLE001 - as above
             raise self._refusal(error) from None
         return system, path
+
+    def _check_is_file(self, known: Mapping[str, object]) -> None:
+        if known.get("type") == "directory":
+            raise IsADirectoryError
 
     def _open(self, *, for_columns: bool) -> IO[bytes]:
         if self._path.startswith(tuple(f"{scheme}:" for scheme in _WEB)) and not self._gives_ranges():
@@ -133,21 +146,7 @@ class RemoteFile:
         """Say what went wrong in words of our own."""
         if isinstance(error, InputError):
             return error
-        cause = error.__cause__  # fsspec says of all trouble with a web server that the file is missing
-        status = getattr(error, "status", getattr(cause, "status", None))
-        if status is None and cause is not None:
-            why = f"it cannot be reached ({type(cause).__name__})"
-        elif status == _NOT_FOUND or (status is None and isinstance(error, FileNotFoundError)):
-            why = "there is no such file"
-        elif isinstance(status, int):
-            why = f"the server answered {status}"
-        elif isinstance(error, PermissionError):
-            why = "access is refused"
-        elif isinstance(error, IsADirectoryError):
-            why = "it is a folder; name the files in it"
-        else:
-            why = type(error).__name__
-        return InputError(f"{self._label} cannot be read: {why}")
+        return InputError(f"{self._label} cannot be read: {explain(self._scheme, error)}")
 
 
 class _Told(io.RawIOBase):
@@ -209,6 +208,10 @@ def _import(label: str) -> Untyped:
         import fsspec
     except ImportError:
         raise InputError(f"{label} is remote, which needs {explain_missing('remote')}") from None
+    for name in _LOGGERS:  # what they say of their own accord may have a secret in it
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(logging.NullHandler())
     return fsspec
 
 
