@@ -126,7 +126,14 @@ class Run:
             plan.persistence.concurrency, None if plan.rate is None else plan.rate.per_second
         )
         self._pace = Pace(plan.rate, plan.organization_rate, chance=stage.chance, explores=plan.explores)
-        self._gate = Gate(self._health, self._concurrency, self._stop, stage.chance, plan.persistence.give_up_after)
+        self._gate = Gate(
+            self._health,
+            self._concurrency,
+            self._stop,
+            stage.chance,
+            plan.persistence.give_up_after,
+            goes_last=self._pace.goes_last,
+        )
         self._sender = self._make_sender()
 
     def _make_sender(self) -> Sender:

@@ -47,10 +47,13 @@ class Pacing(Protocol):
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
 
-    async def turn(self, organization: str) -> None:
+    async def turn(self) -> None:
         """Wait for the turn of this request among all."""
 
-    def flight(self) -> contextlib.AbstractContextManager[None]:
+    def pass_on(self) -> None:
+        """Leave to the next a turn among all that is not used."""
+
+    def flight(self, organization: str) -> contextlib.AbstractContextManager[None]:
         """Count a request as in flight."""
 
     async def leave(self, organization: str) -> float:
@@ -69,8 +72,17 @@ class Pacing(Protocol):
 class Passage(Protocol):
     """Let attempts pass, as many at once as is right."""
 
-    async def enter(self, organization: str, *, is_retry: bool) -> bool:
-        """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
+    async def admit(self, *, is_retry: bool) -> None:
+        """Wait while retries are more than their share of the traffic."""
+
+    def doorway(self, organization: str) -> contextlib.AbstractAsyncContextManager[bool]:
+        """Have a slot for one attempt, which `leave` gives back, and wait in it for the turn while the block lasts.
+
+        Tells whether the attempt is a probe.
+        """
+
+    def gives_way(self, organization: str) -> bool:
+        """Tell whether one in the doorway should leave its turn to another organization, which waits before it."""
 
     def leave(self, *, is_probe: bool) -> None:
         """Give the slot back."""

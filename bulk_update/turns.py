@@ -2,40 +2,29 @@
 
 import asyncio
 import contextlib
-import heapq
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from itertools import count
-from typing import NamedTuple
-
-
-class _Place(NamedTuple):
-    """A place in an organization's line. `number`: how many came before, of all."""
-
-    number: int
-    turn: asyncio.Future[None]
 
 
 class Turns:
-    """Let so many at a time pass; the next is of another organization than the last, where one waits.
+    """Let so many at a time pass; the organizations that wait take turns.
 
     What looks like trouble for all may be that of one organization, whose batches are many. `most`: how many may
-    have a turn at once, which may change.
+    have a turn at once, which may change. `goes_last`: tells of an organization whether others go first, which may
+    change as well.
     """
 
-    def __init__(self, most: Callable[[], int] = lambda: 1) -> None:
+    def __init__(self, most: Callable[[], int] = lambda: 1, goes_last: Callable[[str], bool] = lambda _: False) -> None:
         self._most = most
+        self._goes_last = goes_last
         self._taken = 0
         self._last = ""
-        self._numbers = count()
-        self._waiting = 0
-        self._lines: dict[str, deque[_Place]] = {}
-        self._first: list[tuple[int, str]] = []
-        """A heap of the first place of each line."""
+        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
+        """Those that wait, by organization; the organization that has waited longest for a turn comes first."""
 
     def take(self, organization: str) -> bool:
         """Have a turn at once, which `release` gives back; False when one has to wait for it."""
-        if self._waiting or self._taken >= self._most():
+        if self._lines or self._taken >= self._most():
             return False
         self._taken += 1
         self._last = organization
@@ -45,15 +34,15 @@ class Turns:
         """Wait for a turn, which `release` gives back."""
         if self.take(organization):
             return
-        turn = self._line_up(organization)
+        turn = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(organization, deque()).append(turn)
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.cancelled():
-                self._waiting -= 1
-                self.wake()  # who came before this one was heard of has lined up behind it
-            else:
+            if turn.done() and not turn.cancelled():
                 self.release()
+            else:
+                self._leave_line(organization, turn)
             raise
 
     def release(self) -> None:
@@ -63,14 +52,21 @@ class Turns:
 
     def wake(self) -> None:
         """Let those pass that may now."""
-        while self._first and self._taken < self._most():
-            organization, turn = self._next()
+        while self._lines and self._taken < self._most():
+            organization = self._next()
+            line = self._lines.pop(organization)
+            turn = line.popleft()
+            if line:
+                self._lines[organization] = line
             # One that is being cancelled is so at once, and only hears of it later.
             if not turn.done():
                 self._taken += 1
-                self._waiting -= 1
                 self._last = organization
                 turn.set_result(None)
+
+    def gives_way(self, organization: str) -> bool:
+        """Tell whether one that has a turn should leave it to another organization that waits."""
+        return self._goes_last(organization) and not all(map(self._goes_last, self._lines))
 
     @contextlib.asynccontextmanager
     async def turn(self, organization: str) -> AsyncIterator[None]:
@@ -81,27 +77,18 @@ class Turns:
         finally:
             self.release()
 
-    def _line_up(self, organization: str) -> asyncio.Future[None]:
-        place = _Place(next(self._numbers), asyncio.get_running_loop().create_future())
-        line = self._lines.get(organization)
-        if line is None:
-            self._lines[organization] = deque((place,))
-            heapq.heappush(self._first, (place.number, organization))
-        else:
-            line.append(place)
-        self._waiting += 1
-        return place.turn
+    def _next(self) -> str:
+        lines, last = self._lines, self._last
+        for name in lines:
+            if name != last and not self._goes_last(name):
+                return name
+        if last in lines and (len(lines) == 1 or not self._goes_last(last)):
+            return last
+        return next(name for name in lines if name != last)
 
-    def _next(self) -> tuple[str, asyncio.Future[None]]:
-        """Take the first place whose organization has not had the last turn; if there is none, the first of all."""
-        first = heapq.heappop(self._first)
-        if first[1] == self._last and self._first:
-            first = heapq.heapreplace(self._first, first)
-        organization = first[1]
-        line = self._lines[organization]
-        turn = line.popleft().turn
-        if line:
-            heapq.heappush(self._first, (line[0].number, organization))
-        else:
-            del self._lines[organization]
-        return organization, turn
+    def _leave_line(self, organization: str, turn: "asyncio.Future[None]") -> None:
+        line = self._lines.get(organization)
+        if line is not None and turn in line:
+            line.remove(turn)
+            if not line:
+                del self._lines[organization]

@@ -49,7 +49,7 @@ async def test_organizations_take_turns_and_each_keeps_its_own_order() -> None:
     line = Line(turns)
     await line.stand("a", "a", "a", "a", "b", "c", "b")
     await leave(turns, 6)
-    assert line.had == ["a", "b", "a", "c", "a", "b", "a"]
+    assert line.had == ["a", "b", "a", "c", "b", "a", "a"]
 
 
 async def test_as_many_as_may_have_a_turn_at_once_and_no_more() -> None:
@@ -102,3 +102,56 @@ async def test_who_comes_while_one_is_being_interrupted_is_not_left_waiting_behi
         await second
     async with asyncio.timeout(1):
         await newcomer
+
+
+async def order_of(turns: Turns, names: list[str]) -> str:
+    """Let all wait at once, each to have a turn for a second; tell in which order they had it."""
+    had: list[str] = []
+
+    async def have(name: str) -> None:
+        async with turns.turn(name):
+            had.append(name)
+            await asyncio.sleep(1)
+
+    await asyncio.gather(*map(have, names))
+    return "".join(had)
+
+
+async def test_the_organizations_that_wait_take_turns() -> None:
+    assert await order_of(Turns(), list("aaaaabbc")) == "abacbaaa"
+
+
+async def test_who_goes_last_has_a_turn_when_no_other_waits() -> None:
+    assert await order_of(Turns(goes_last=lambda name: name == "a"), list("baaabbc")) == "bcbbaaa"
+    assert await order_of(Turns(goes_last=lambda _: True), list("aabb")) == "abab"
+
+
+async def test_one_that_has_a_turn_gives_way_to_those_that_go_before_it_alone() -> None:
+    turns = Turns(goes_last=lambda name: name in "ab")
+    assert turns.take("a")
+    assert not turns.gives_way("a")
+    waiting = asyncio.create_task(turns.acquire("b"))
+    await asyncio.sleep(0)
+    assert not turns.gives_way("a")
+    another = asyncio.create_task(turns.acquire("c"))
+    await asyncio.sleep(0)
+    assert turns.gives_way("a")
+    assert not turns.gives_way("c")
+    turns.release()
+    await another
+    turns.release()
+    await waiting
+
+
+async def test_who_no_longer_waits_is_passed_over() -> None:
+    turns = Turns()
+    assert turns.take("a")
+    tasks = [asyncio.create_task(turns.acquire(name)) for name in "bbc"]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    tasks[2].cancel()
+    turns.release()
+    await tasks[1]
+    assert not turns.take("d")
+    turns.release()
+    assert turns.take("d")

@@ -1,7 +1,8 @@
 """Where attempts wait for a slot, and in an outage for their turn to probe."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -28,11 +29,19 @@ class Stopping(Protocol):
 class Gate:
     """Let attempts pass: as many at once as `concurrency` allows, and one at a time while nothing succeeds.
 
-    `give_up_after`: seconds for which nothing may succeed before the run stops. Times are the event loop's.
+    `give_up_after`: seconds for which nothing may succeed before the run stops. `goes_last`: tells of an organization
+    whether others go first. Times are the event loop's.
     """
 
     def __init__(
-        self, health: Health, concurrency: Concurrency, stop: Stopping, chance: Chance, give_up_after: float
+        self,
+        health: Health,
+        concurrency: Concurrency,
+        stop: Stopping,
+        chance: Chance,
+        give_up_after: float,
+        *,
+        goes_last: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._health = health
         self._concurrency = concurrency
@@ -41,19 +50,43 @@ class Gate:
         self._give_up_after = give_up_after
         self._backoff = Backoff()
         self._budget = RetryBudget()
+        self._door = Turns(goes_last=goes_last)
         self._slots = Turns(lambda: concurrency.limit)
         self._probe = Turns()
         self._failed_probes = 0
         self.next_probe_at: float | None = None
         """When it is tried again in an outage, None while that is under way."""
 
-    async def enter(self, organization: str, *, is_retry: bool) -> bool:
-        """Wait for a slot for one attempt, to be given back by `leave`; tell whether the attempt is a probe."""
-        if is_retry or self._health.is_outage or not self._slots.take(organization):
-            with self._stop.interrupts():
-                return await self._wait_to_enter(organization, is_retry=is_retry)
-        self._budget.earn()
-        return False
+    async def admit(self, *, is_retry: bool) -> None:
+        """Wait while retries are more than their share of the traffic."""
+        if not is_retry:
+            self._budget.earn()
+            return
+        now = asyncio.get_running_loop().time
+        with self._stop.interrupts():
+            while not self._health.is_outage and (wait := self._budget.spend(now())) > 0:
+                await anyio.sleep(wait)
+
+    @contextlib.asynccontextmanager
+    async def doorway(self, organization: str) -> AsyncIterator[bool]:
+        """Have a slot for one attempt, which `leave` gives back, and wait in it for the turn while the block lasts.
+
+        One at a time waits there, so that slots are for what is out, and the next one can be of any organization.
+        Tells whether the attempt is a probe.
+        """
+        with self._stop.interrupts():
+            is_probe = await self._reach_doorway(organization)
+            try:
+                yield is_probe
+            except BaseException:
+                self.leave(is_probe=is_probe)
+                raise
+            finally:
+                self._door.release()
+
+    def gives_way(self, organization: str) -> bool:
+        """Tell whether one in the doorway should leave its turn to another organization, which waits before it."""
+        return self._door.gives_way(organization)
 
     def leave(self, *, is_probe: bool) -> None:
         """Give the slot back."""
@@ -83,11 +116,8 @@ class Gate:
         )
         raise Halted
 
-    async def _wait_to_enter(self, organization: str, *, is_retry: bool) -> bool:
-        if is_retry:
-            await self._spend_retry()
-        else:
-            self._budget.earn()
+    async def _reach_doorway(self, organization: str) -> bool:
+        """Wait for the doorway and a slot, in an outage for the turn to probe as well; tell whether it is a probe."""
         while True:
             is_probe = self._health.is_outage
             if is_probe:
@@ -95,7 +125,7 @@ class Gate:
             try:
                 if is_probe:
                     await self._wait_to_probe()
-                await self._slots.acquire(organization)
+                await self._wait_for_slot(organization)
             except BaseException:
                 if is_probe:
                     self._probe.release()
@@ -107,11 +137,15 @@ class Gate:
                 return is_probe
             # The outage began while this one waited for its slot.
             self._slots.release()
+            self._door.release()
 
-    async def _spend_retry(self) -> None:
-        now = asyncio.get_running_loop().time
-        while not self._health.is_outage and (wait := self._budget.spend(now())) > 0:
-            await anyio.sleep(wait)
+    async def _wait_for_slot(self, organization: str) -> None:
+        await self._door.acquire(organization)
+        try:
+            await self._slots.acquire(organization)
+        except BaseException:
+            self._door.release()
+            raise
 
     async def _wait_to_probe(self) -> None:
         """Wait between probes, longer each time; give up when the outage has lasted too long."""

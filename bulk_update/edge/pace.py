@@ -9,16 +9,15 @@ never let too many through.
 import asyncio
 import contextlib
 import math
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Final
 
 import aiolimiter
 
-from bulk_update.pure.governor import Governor
+from bulk_update.pure.blame import Blame
+from bulk_update.pure.governor import Governor, Standing
 from bulk_update.pure.pacing import Rate, SlidingWindow
 from bulk_update.pure.retrying import Chance
-from bulk_update.turns import Turns
 
 _LOOK_AGAIN: Final = 1.0
 """Seconds after which one that waits looks whether another rate is to be kept."""
@@ -29,12 +28,8 @@ _TIMER: Final = 0.005
 _FORGET_AT: Final = 10_000
 """Organizations whose pace is remembered before those that have rested are forgotten."""
 
-_WITNESSES: Final = 5
-"""Requests of other organizations that must have been accepted of late for a push-back to be one's own."""
-
-_RECENT: Final = 64
-_LATELY: Final = 1.0
-_LONG_AGO: Final = 10.0
+_RESTED: Final = 10.0
+"""Seconds after which an organization that sent nothing has rested."""
 
 
 class Pace:
@@ -57,11 +52,11 @@ class Pace:
         self._organization_rate = organization_rate
         self._lanes: dict[str, _Lane] = {}
         self._forget_at = _FORGET_AT
-        self._accepted: deque[tuple[float, str]] = deque(maxlen=_RECENT)
-        self._refused: dict[str, float] = {}
-        self._successes = 0
-        self._losing: dict[str, int] = {}
-        """Organizations of which nothing was accepted since they were refused, and the successes of all by then."""
+        self._blame = Blame()
+        self._slowed_by: set[str] = set()
+        """Organizations whose refusals slowed everyone; nothing of them was accepted since."""
+        self._before: Standing | None = None
+        """How everyone stood before that, None when it was not theirs alone."""
         self._explores = explores
         self.pushbacks = 0
         """Attempts that the server pushed back, so far."""
@@ -110,20 +105,31 @@ class Pace:
         """Wait for the turn of this request among those of its organization."""
         lane = self._lane(organization)
         if lane is not None:
-            await lane.turn(organization)
+            await lane.turn()
+
+    def goes_last(self, organization: str) -> bool:
+        """Tell whether others should go first: only they can tell whether a push-back was meant for all."""
+        return self._blame.goes_last(organization)
 
     @contextlib.contextmanager
-    def flight(self) -> Iterator[None]:
+    def flight(self, organization: str) -> Iterator[None]:
         """Count a request as in flight: while even a lowered pace is refused, one at a time tries."""
-        self._all.flying += 1
+        lanes = self._lanes_of(organization)
+        for lane in lanes:
+            lane.flying += 1
         try:
             yield
         finally:
-            self._all.flying -= 1
+            for lane in lanes:
+                lane.flying -= 1
 
-    async def turn(self, organization: str) -> None:
+    async def turn(self) -> None:
         """Wait for the turn of this request among all."""
-        await self._all.turn(organization)
+        await self._all.turn()
+
+    def pass_on(self) -> None:
+        """Leave to the next a turn among all that is not used."""
+        self._all.pass_on()
 
     async def leave(self, organization: str) -> float:
         """Wait until one more request may leave, and note that it leaves now; tell when that is."""
@@ -148,9 +154,8 @@ class Pace:
     def accepted(self, organization: str, left: float) -> None:
         """Note an answer that is no push-back, to a request that left at `left`."""
         now = asyncio.get_running_loop().time()
-        self._accepted.append((now, organization))
-        self._successes += 1
-        self._losing.pop(organization, None)
+        self._blame.accepted(organization, now)
+        self._acquit(organization)
         self._all.governor.accepted(now, left)
         if (lane := self._lanes.get(organization)) is not None:
             lane.governor.accepted(now, left)
@@ -162,23 +167,28 @@ class Pace:
         now = asyncio.get_running_loop().time()
         self.pushbacks += 1
         self._explores = False
-        if self._is_its_own(organization, now):
+        if self._blame.refused(organization, now):
             self._own_lane(organization, now).governor.refused(now, left, retry_after, self._chance)
-        else:
-            self._all.governor.refused(now, left, retry_after, self._chance)
-        self._refused[organization] = now
-        self._losing.setdefault(organization, self._successes)
+            self._forgive(organization)
+            return
+        everyone = self._all.governor
+        if not self._slowed_by:
+            self._before = everyone.standing()
+        self._slowed_by.add(organization)
+        everyone.refused(now, left, retry_after, self._chance)
 
-    def _is_its_own(self, organization: str, now: float) -> bool:
-        """Tell whether the organization alone is throttled: others are accepted, and have not been refused."""
-        self._refused = {name: at for name, at in self._refused.items() if at > now - _LONG_AGO}
-        if any(name != organization for name in self._refused):
-            return False
-        # Where its refusals have slowed everyone, the witnesses come slowly as well.
-        if self._losing.keys() == {organization} and self._successes - self._losing[organization] >= _WITNESSES:
-            return True
-        others = sum(name != organization and at > now - _LATELY for at, name in self._accepted)
-        return others >= _WITNESSES
+    def _acquit(self, organization: str) -> None:
+        """Note that an organization is accepted again: it was not alone to blame that everyone was slowed."""
+        if organization in self._slowed_by:
+            self._slowed_by.clear()
+            self._before = None
+
+    def _forgive(self, organization: str) -> None:
+        """Let everyone go on as before, when all that slowed them was one organization's own, or is by now."""
+        self._slowed_by.discard(organization)
+        if not self._slowed_by and self._before is not None:
+            self._all.governor.resume(self._before)
+            self._before = None
 
     def _lane(self, organization: str) -> "_Lane | None":
         lane = self._lanes.get(organization)
@@ -191,9 +201,8 @@ class Pace:
         lane = self._lanes.get(organization)
         if lane is None:
             lane = self._lanes[organization] = _Lane(self._organization_rate)
-            for at, name in self._accepted:
-                if name == organization and at > now - _LATELY:
-                    lane.governor.accepted(at, at)
+            for at in self._blame.accepted_lately(organization, now):
+                lane.governor.accepted(at, at)
         return lane
 
     def _forget_rested(self) -> None:
@@ -213,34 +222,38 @@ class _Lane:
         self.governor = Governor(rate.per_second if rate is not None else math.inf)
         self.flying = 0
         self._limiter: aiolimiter.AsyncLimiter | None = None
-        self._queue = Turns()
         self._first = asyncio.Lock()
         self._last = -math.inf
+        self._is_left_over = False
         self._set(rate)
 
-    async def turn(self, organization: str) -> None:
-        """Wait for a turn: first come, first served; where the pace is slowed, one organization after the other."""
-        if self._limiter is not None:
-            await self._space()
+    async def turn(self) -> None:
+        """Wait for a turn: first come, first served."""
         governor = self.governor
         now = asyncio.get_running_loop().time
-        if not governor.is_slowed and governor.not_before <= now():
+        if self._limiter is None and not governor.is_slowed and governor.not_before <= now():
             self._last = now()
             return
-        async with self._queue.turn(organization):
+        async with self._first:  # so that who looks again keeps the place in line
+            if not self._is_left_over:
+                await self._space()
             while (wait := self._wait(now())) > 0:
                 # The pace may change meanwhile, so a long wait looks again.
-                await asyncio.sleep(min(wait, 1.0))
+                await asyncio.sleep(min(wait, _LOOK_AGAIN))
+            self._is_left_over = False
             self._last = now()
+
+    def pass_on(self) -> None:
+        """Leave a turn to the next: who had it does not use it."""
+        self._is_left_over = True
 
     async def _space(self) -> None:
         """Wait for the limiter; who waits long looks whether there is another one by now."""
-        async with self._first:  # so that who looks again keeps the place in line
-            while (limiter := self._limiter) is not None:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_LOOK_AGAIN):
-                        await limiter.acquire()
-                    return
+        while (limiter := self._limiter) is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_AGAIN):
+                    await limiter.acquire()
+                return
 
     def change(self, rate: Rate | None) -> None:
         """Keep another rate."""
@@ -272,7 +285,7 @@ class _Lane:
             self.window.take_back(left)
 
     def is_rested(self, now: float) -> bool:
-        if now - self._last <= _LONG_AGO or self.governor.is_slowed or self.governor.not_before > now:
+        if now - self._last <= _RESTED or self.governor.is_slowed or self.governor.not_before > now:
             return False
         return self.window is None or self.window.is_empty(now)
 
@@ -280,7 +293,7 @@ class _Lane:
         governor = self.governor
         if governor.is_probing and self.flying > 0:
             return 0.05
-        spacing = 1 / governor.pace if governor.is_slowed else 0.0
+        spacing = 1 / governor.pace if governor.is_slowed and not self._is_left_over else 0.0
         return max(governor.not_before, self._last + spacing) - now
 
     def _set(self, rate: Rate | None) -> None:

@@ -11,6 +11,8 @@ everyone waits, longer each time, and one request at a time tries.
 
 import math
 from collections import deque
+from copy import copy
+from dataclasses import dataclass
 from typing import Final
 
 from bulk_update.pure.retrying import Chance
@@ -64,6 +66,18 @@ _JITTER: Final = 0.1
 """Share of Retry-After that is waited beyond it, at most, drawn at random."""
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How fast it goes at some time, and how it came there: to be gone back to."""
+
+    pace: float
+    is_slowed: bool
+    not_before: float
+    climb: "_Climb"
+    refused_in_a_row: int
+    lowered_at: float
+
+
 class Governor:
     """Find the pace. Times are seconds of a clock that never goes back; paces are requests a second.
 
@@ -102,6 +116,19 @@ class Governor:
         """Change what is asked for."""
         self.pace = most if self.pace >= self.most else min(self.pace, most)
         self.most = most
+
+    def standing(self) -> Standing:
+        """Tell how things stand, for `resume`."""
+        climb = copy(self._climb)
+        return Standing(self.pace, self.is_slowed, self.not_before, climb, self._refused_in_a_row, self._lowered_at)
+
+    def resume(self, before: Standing) -> None:
+        """Go on as before: what was refused since tells nothing of this pace."""
+        self.pace = min(before.pace, self.most) if before.is_slowed else self.most
+        self.not_before = before.not_before
+        self._climb = before.climb
+        self._refused_in_a_row = before.refused_in_a_row
+        self._lowered_at = before.lowered_at
 
     def accepted(self, now: float, left: float) -> None:
         """Note an answer that is no push-back, to a request that left at `left`."""

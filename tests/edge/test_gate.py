@@ -35,7 +35,9 @@ class Hall:
         self.entered: list[int] = []
 
     async def pass_through(self, number: int, act: Callable[[], Awaitable[object]], *, is_retry: bool = False) -> bool:
-        is_probe = await self.gate.enter("org-1", is_retry=is_retry)
+        await self.gate.admit(is_retry=is_retry)
+        async with self.gate.doorway("org-1") as is_probe:
+            pass
         self.inside += 1
         self.peak = max(self.peak, self.inside)
         self.entered.append(number)
@@ -78,7 +80,8 @@ async def test_no_slot_is_lost_however_many_are_cancelled(seed: int) -> None:
 
 async def test_who_is_cancelled_when_its_turn_has_just_come_passes_it_on() -> None:
     hall = Hall(1)
-    is_probe = await hall.gate.enter("org-1", is_retry=False)
+    async with hall.gate.doorway("org-1") as is_probe:
+        pass
     second = asyncio.create_task(hall.pass_through(2, lambda: asyncio.sleep(1)))
     third = asyncio.create_task(hall.pass_through(3, lambda: asyncio.sleep(1)))
     await asyncio.sleep(0.5)

@@ -25,7 +25,7 @@ def pace_of(rate: Rate | None, organization_rate: Rate | None = None, *, explore
 async def leave(pace: Pace, organization: str = "org-1", delay: float = 0.0) -> float:
     """Do what an attempt does, up to the moment when its bytes leave."""
     await pace.organization_turn(organization)
-    await pace.turn(organization)
+    await pace.turn()
     await asyncio.sleep(delay)
     await pace.leave(organization)
     return asyncio.get_running_loop().time()

@@ -110,8 +110,8 @@ MUTANTS: Final = (
         [
             Edit(
                 _SENDER,
-                "                await means.pace.turn(organization)\n",
-                "                await (means.pace.turn(organization) if not exchange.attempts else asyncio.sleep(0))\n",
+                "                await means.pace.turn()\n",
+                "                await (means.pace.turn() if not exchange.attempts else asyncio.sleep(0))\n",
             ),
             Edit(
                 _SENDER,
@@ -302,9 +302,9 @@ MUTANTS: Final = (
         [
             Edit(
                 _SENDER,
-                "                outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)\n",
-                "                with means.stop.interrupts():\n"
                 "                    outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)\n",
+                "                    with means.stop.interrupts():\n"
+                "                        outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)\n",
             )
         ],
     ),

@@ -238,15 +238,16 @@ class Sender:
     async def _attempt(self, exchange: Exchange) -> tuple[Answer | Fault, float]:
         """Make one attempt in its turn; return what came back, and how many seconds it took."""
         means, now = self._means, asyncio.get_running_loop().time
+        organization = exchange.batch.organization
         is_probe = await self._wait_for_turn(exchange)
         try:
             exchange.left = began = now()
-            if exchange.attempts == 0:
-                await self._minutes.announce(exchange)
-            when_overdue = partial(self._resting.suspect, exchange.batch.organization)
-            with means.pace.flight(), means.gate.flight(when_overdue) as has_left:
-                leave = partial(self._leave, exchange, has_left)
-                outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)
+            with means.pace.flight(organization):
+                if exchange.attempts == 0:
+                    await self._minutes.announce(exchange)
+                with means.gate.flight(partial(self._resting.suspect, organization)) as has_left:
+                    leave = partial(self._leave, exchange, has_left)
+                    outcome = await means.transport.post(partial(encode_request, exchange.batch), leave)
             exchange.is_out = False
             exchange.attempts += 1
             if isinstance(outcome, Answer):
@@ -258,23 +259,19 @@ class Sender:
     async def _wait_for_turn(self, exchange: Exchange) -> bool:
         """Wait for a slot, which is to be given back, and for the turn; tell whether the attempt is a probe."""
         means, organization = self._means, exchange.batch.organization
-        is_retry = exchange.attempts > 0
+        await means.gate.admit(is_retry=exchange.attempts > 0)
         while True:
             if means.pace.is_slowed(organization):
                 with self._resting.held_up(organization), means.stop.interrupts():
                     await means.pace.organization_turn(organization)
-            is_probe = await means.gate.enter(organization, is_retry=is_retry)
-            try:
-                with means.stop.interrupts():
-                    await means.pace.turn(organization)
-            except BaseException:
-                means.gate.leave(is_probe=is_probe)
-                raise
-            # Meanwhile the server may have asked this organization to wait: it must not do so in a slot.
-            if is_probe or not means.pace.is_paused(organization):
+            async with means.gate.doorway(organization) as is_probe:
+                await means.pace.turn()
+                # Meanwhile the server may have asked this organization to wait: it must not do so in a slot.
+                steps_back = means.pace.is_paused(organization) or means.gate.gives_way(organization)
+            if is_probe or not steps_back:
                 return is_probe
+            means.pace.pass_on()
             means.gate.leave(is_probe=False)
-            is_retry = False
 
     async def _leave(self, exchange: Exchange, has_left: Callable[[], None]) -> None:
         """Wait until the bytes of an attempt may leave, and note that they do."""

@@ -1,0 +1,75 @@
+"""Whose limit a push-back shows: everyone's, or that of one organization alone."""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+WITNESSES: Final = 5
+"""Requests of other organizations that must have been accepted for a push-back to be one organization's own."""
+
+_RECENT: Final = 64
+_LATELY: Final = 1.0
+_LONG_AGO: Final = 10.0
+
+
+@dataclass(slots=True)
+class _Losing:
+    """An organization that was refused, and of which nothing was accepted since.
+
+    `accepted`, `recovered`: how many of all were accepted, and how many organizations were accepted again after they
+    had been refused, when it was refused first. `last`: how many of all were accepted when it was refused last.
+    """
+
+    accepted: int
+    recovered: int
+    last: int
+
+
+class Blame:
+    """Tell whose limit refusals show, by what is accepted meanwhile.
+
+    Times are seconds of a clock that never goes back.
+    """
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[float, str]] = deque(maxlen=_RECENT)
+        self._refused: dict[str, float] = {}
+        self._accepted = 0
+        self._recovered = 0
+        self._losing: dict[str, _Losing] = {}
+
+    def accepted(self, organization: str, now: float) -> None:
+        """Note an answer that is no push-back."""
+        self._recent.append((now, organization))
+        self._accepted += 1
+        if self._losing.pop(organization, None) is not None:
+            self._recovered += 1
+
+    def refused(self, organization: str, now: float) -> bool:
+        """Note a push-back; tell whether it shows a limit of this organization alone."""
+        is_its_own = self._is_its_own(organization, now)
+        self._refused[organization] = now
+        losing = self._losing.setdefault(organization, _Losing(self._accepted, self._recovered, 0))
+        losing.last = self._accepted
+        return is_its_own
+
+    def accepted_lately(self, organization: str, now: float) -> Iterator[float]:
+        """Tell when requests of an organization were accepted of late."""
+        return (at for at, name in self._recent if name == organization and at > now - _LATELY)
+
+    def goes_last(self, organization: str) -> bool:
+        """Tell whether others should go first: only they can tell whether the last push-back was meant for all."""
+        losing = self._losing.get(organization)
+        return losing is not None and self._accepted - losing.last < WITNESSES
+
+    def _is_its_own(self, organization: str, now: float) -> bool:
+        losing = self._losing.get(organization)
+        if losing is not None and self._accepted - losing.accepted >= WITNESSES:
+            # A limit for all would have refused some of those that were accepted.
+            return self._recovered == losing.recovered
+        self._refused = {name: at for name, at in self._refused.items() if at > now - _LONG_AGO}
+        if any(name != organization for name in self._refused):
+            return False
+        others = sum(name != organization and at > now - _LATELY for at, name in self._recent)
+        return others >= WITNESSES
