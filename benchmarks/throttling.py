@@ -18,6 +18,9 @@ SETTLED: Final = 10.0
 """Seconds after which the pace should have found what is allowed."""
 
 SECONDS: Final = 70.0
+START: Final = 2.0
+"""Seconds that a program may take to start; as many that start at once take as often as long."""
+
 LONG_SECONDS: Final = 130.0
 """Where so few requests are let through that their shares need more time to tell."""
 
@@ -98,20 +101,21 @@ def _measure(folder: Path, core: int | None, cases: Iterable[Case], at_once: int
     cases = iter(cases)
     while batch := list(islice(cases, at_once)):
         first = batch[0]
-        source = rows_for(folder, round(1.2 * first.throttle.allowed * first.seconds))
+        source = rows_for(folder, round(1.1 * first.throttle.allowed * (first.seconds + START * len(batch))))
         with ThreadPoolExecutor(at_once) as pool:
-            runs = [pool.submit(_ask, folder, core, source, number, case) for number, case in enumerate(batch)]
+            longest = first.seconds + START * len(batch)
+            runs = [pool.submit(_ask, folder, core, source, number, case, longest) for number, case in enumerate(batch)]
             shares += [run.result() for run in runs]
     return shares
 
 
-def _ask(folder: Path, core: int | None, source: Input, number: int, case: Case) -> Share:
+def _ask(folder: Path, core: int | None, source: Input, number: int, case: Case, longest: float) -> Share:
     rate = case.throttle.allowed
     concurrency = min(1_000, round(5 * rate * case.latency) + 16)
     options = ("--rate", str(5 * rate), "--batch-size", str(BATCH), "--concurrency", str(concurrency))
     with open_server(latency=case.latency, throttle=case.throttle, cpu=core) as server:
         ledger = folder / f"throttled-{number}.ledger.ndjson"
-        run = watch(source, ledger, server.url, options, stop_after=case.seconds + 2)
+        run = watch(source, ledger, server.url, options, stop_after=longest)
     begin = min(departure.left for departure in run.departures)
     first = [departure.status == REFUSED for departure in run.departures if departure.left < begin + SETTLED]
     later = [

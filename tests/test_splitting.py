@@ -20,8 +20,16 @@ def anyio_backend() -> tuple[str, dict[str, object]]:
 
 
 def most_requests(count: int, culprits: int) -> float:
-    """Tell what is promised: 2k·log2(n/k) requests, and those in which the culprits part from each other."""
-    return 2 * culprits * math.ceil(math.log2(count / culprits)) + 2 * culprits - 1 if culprits else 1
+    """Tell what no culprits exceed, wherever they are: those in which they part from each other included."""
+    if culprits == 0:
+        return 1
+    levels = math.log2(count / culprits)
+    return min(2 * culprits * math.ceil(levels) + 2 * culprits - 1, 1 + 2 * culprits * levels + 2 * culprits)
+
+
+def few_requests(count: int, culprits: int) -> float:
+    """Tell what few culprits take: the first request, and 2k·log2(n/k) + k in which they are found."""
+    return 1 + 2 * culprits * math.log2(count / culprits) + culprits
 
 
 async def requests_for(count: int, culprits: Iterable[int]) -> int:
@@ -58,6 +66,26 @@ async def test_culprits_anywhere_in_a_batch_are_found_at_their_price(count: int)
         spread = [number * count // size for number in range(size)]
         for culprits in (clustered, spread, chance.sample(range(count), size)):
             assert await requests_for(count, culprits) <= most_requests(count, size)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 10])
+async def test_few_culprits_are_found_in_few_requests(size: int) -> None:
+    chance = random.Random(size)
+    for _ in range(20):
+        first = chance.randrange(100 - size + 1)
+        spread = [number * 100 // size + chance.randrange(100 // size) for number in range(size)]
+        for culprits in (range(first, first + size), spread, chance.sample(range(100), size)):
+            assert await requests_for(100, culprits) <= few_requests(100, size)
+
+
+async def test_what_was_refused_with_a_half_that_is_fine_is_not_asked_for_whole() -> None:
+    """The culprit is the last row: of the halves in which it must be, only the last is sent, the row itself."""
+    assert await requests_for(128, [127]) == 1 + 7 + 1
+
+
+async def test_where_every_row_is_refused_it_takes_little_more_than_a_request_for_each() -> None:
+    assert await requests_for(100, range(100)) <= 107
+    assert await requests_for(100, range(40, 90)) <= 80
 
 
 @pytest.mark.parametrize("place", [0, 1, 49, 50, 98, 99])

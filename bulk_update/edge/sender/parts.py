@@ -1,8 +1,12 @@
 """What is on its way: a batch in parts, and the requests that carry them."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from bulk_update.model import Batch
+
+_MANY: Final = 2
+"""Rows refused alone, one after the other, after which the next row is asked for alone as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,7 +15,8 @@ class Part:
 
     `doubtful`: an earlier attempt may have been applied. `asked`: how often its rows were asked for and left
     out of the answer. `patience`: failures that count, until it is given up or split. `successes`: how many
-    requests had succeeded when what it is a part of last failed, None if it has not.
+    requests had succeeded when what it is a part of last failed, None if it has not. `refusals`: how many of its
+    delivery there had been when it was cut off a part that was refused; None for any other part.
     """
 
     batch: Batch
@@ -19,6 +24,7 @@ class Part:
     doubtful: bool = False
     asked: int = 0
     successes: int | None = None
+    refusals: int | None = None
 
 
 @dataclass(slots=True)
@@ -48,13 +54,44 @@ class Delivery:
     """One batch on its way.
 
     `fruitless`: parts in a row that were given up or split for the server's failures. `others`: parts that
-    wait for the one under way. `sets_aside`: what is left of that one waits for them.
+    wait for the one under way. `sets_aside`: what is left of that one waits for them. `refusals`: requests that
+    were refused whole. `culprits`: rows that were refused alone since one was last taken.
     """
 
     rows: int
     fruitless: int = 0
     others: int = 0
     sets_aside: bool = False
+    refusals: int = 0
+    culprits: int = 0
+
+    def taken(self) -> None:
+        """Note that a part was answered."""
+        self.fruitless = self.culprits = 0
+
+    def refused(self, part: Part) -> list[Part]:
+        """Note that a part was refused whole; halve it. A row alone has no halves."""
+        self.refusals += 1
+        if len(part.batch.changes) == 1:
+            self.culprits += 1
+            return []
+        return self._halve(part)
+
+    def cut(self, part: Part) -> list[Part]:
+        """Cut a part that would be refused, as far as can be told; one that is to be sent comes back as it is.
+
+        Where a part was refused, and its first half then taken, the culprit is in the other half. And where each row
+        is refused, the next is likely to be.
+        """
+        if len(part.batch.changes) == 1:
+            return [part]
+        if self.culprits >= _MANY:
+            return cut_at(part, 1)
+        return self._halve(part) if part.refusals == self.refusals else [part]
+
+    def _halve(self, part: Part) -> list[Part]:
+        first, second = halves(part)
+        return [replace(first, refusals=None), replace(second, refusals=self.refusals)]
 
     def is_hopeless(self) -> bool:
         """Tell that no single row can be the culprit: it would have been found by now."""
@@ -63,6 +100,11 @@ class Delivery:
 
 def halves(part: Part) -> list[Part]:
     """Cut a part in two."""
+    return cut_at(part, len(part.batch.changes) // 2)
+
+
+def cut_at(part: Part, place: int) -> list[Part]:
+    """Cut a part in two; the first has so many rows. What is known of the whole is known of the second alone."""
     changes, organization = part.batch.changes, part.batch.organization
-    middle = len(changes) // 2
-    return [replace(part, batch=Batch(organization, half)) for half in (changes[:middle], changes[middle:])]
+    first, second = (Batch(organization, rows) for rows in (changes[:place], changes[place:]))
+    return [replace(part, batch=first, refusals=None), replace(part, batch=second)]

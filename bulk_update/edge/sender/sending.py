@@ -116,8 +116,9 @@ class Sender:
             try:
                 while parts:
                     part = parts.popleft()
-                    if self._is_too_large(part):
-                        parts.extendleft(reversed(halves(part)))
+                    pieces = halves(part) if self._is_too_large(part) else delivery.cut(part)
+                    if len(pieces) > 1:
+                        parts.extendleft(reversed(pieces))
                         continue
                     delivery.others, delivery.sets_aside = len(parts), False
                     left = await self._exchange(part, delivery)
@@ -147,7 +148,7 @@ class Sender:
             line = replace(self._minutes.attempted(exchange, judgement, seconds), retry_after=retry_after)
             match self._next_step(exchange, judgement, part.patience):
                 case None:
-                    delivery.fruitless = 0
+                    delivery.taken()
                     return await self._conclude(exchange, part.asked + 1, judgement, line)
                 case Step.RETRY if self._may_be_told_apart(exchange, judgement, part, delivery):
                     self._minutes.close(exchange, line)
@@ -159,8 +160,10 @@ class Sender:
                     await self._renew_or_stop(exchange, judgement, line)
                 case Step.SPLIT if len(part.batch.changes) > 1 and not self._is_hopeless(judgement, part, delivery):
                     self._minutes.close(exchange, line)
-                    return self._split(part, exchange, judgement)
+                    return self._split(part, exchange, judgement, delivery)
                 case _:
+                    if judgement.trouble is Trouble.REFUSED:
+                        delivery.refused(part)
                     await self._give_up(exchange, judgement, line)
                     return []
 
@@ -219,7 +222,7 @@ class Sender:
             if rows
         ]
 
-    def _split(self, part: Part, exchange: Exchange, judgement: Judgement) -> list[Part]:
+    def _split(self, part: Part, exchange: Exchange, judgement: Judgement, delivery: Delivery) -> list[Part]:
         """Halve a part to find the rows at fault, or because it is too large for the server."""
         trouble, patience, successes = judgement.trouble, part.patience, None
         if trouble is Trouble.TOO_LARGE:
@@ -228,7 +231,7 @@ class Sender:
         if trouble is not None and POLICIES[trouble].step is Step.RETRY:
             patience, successes = min(patience, _PATIENCE_WITH_HALVES), self._health.successes
         tried = Part(part.batch, patience, exchange.doubtful, part.asked, successes)
-        return halves(tried)
+        return delivery.refused(tried) if trouble is Trouble.REFUSED else halves(tried)
 
     def _is_too_large(self, part: Part) -> bool:
         """Tell whether it should be cut before it leaves: it was ready before a smaller one was too large."""
