@@ -35,11 +35,10 @@ def steps_of(data: ReportData) -> list[Step]:
 
 def remarks_of(data: ReportData) -> list[str]:
     """Say what counts alone do not tell."""
-    unsent, outages = data.unsent, data.outages
+    outages = data.outages
     remarks = [
-        (unsent, f"{counted(unsent or 0, 'row was read and has', 'rows were read and have')} no result"),
         (
-            unsent is None,
+            data.unsent is None,
             "how many rows were read and have no result is not known: the last run of the main job has no end",
         ),
         (

@@ -74,6 +74,7 @@ def _rest(data: ReportData) -> str:
         (counts[Status.FAILED], "failed"),
         (counts[Status.INVALID], "invalid"),
         (counts[Status.UNKNOWN], "of unknown fate"),
+        (data.unsent or 0, "unsent"),
     ]
     words = [", ".join(f"{rows:,} {name}" for rows, name in said if rows)]
     if last.ended is None:

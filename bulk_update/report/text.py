@@ -1,6 +1,7 @@
 """A report for a terminal."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Final
 
 from bulk_update.model import Status
@@ -16,6 +17,9 @@ from bulk_update.report.latency import Percentiles
 SHOWN: Final = 10
 """Reasons, organizations, requests and runs that are shown; the page and --json have more."""
 
+_HANGING: Final = 4
+"""Columns by which a line is indented that goes on with the one before."""
+
 _NAME: Final = 60
 _MESSAGE: Final = 200
 _SPARKS: Final = {True: "▁▂▃▄▅▆▇█", False: "_.-=+*#@"}
@@ -29,16 +33,16 @@ def describe(data: ReportData, *, is_unicode: bool = True, columns: int | None =
     """
     parts = [
         _head(data),
-        _rows(data, columns),
+        _rows(data),
         _requests(data, is_unicode=is_unicode),
         _reasons(data, columns),
         _organizations(data),
         _slowest(data),
         _settings(data),
         _runs(data, columns),
-        _next(data),
     ]
-    return "\n\n".join("\n".join(part) for part in parts if part)
+    fitting = [[short for line in part for short in wrapped(line, columns, _HANGING)] for part in parts if part]
+    return "\n\n".join("\n".join(part) for part in [*fitting, _next(data, columns)])
 
 
 def _head(data: ReportData) -> list[str]:
@@ -51,13 +55,13 @@ def _head(data: ReportData) -> list[str]:
     ]
 
 
-def _rows(data: ReportData, columns: int | None) -> list[str]:
+def _rows(data: ReportData) -> list[str]:
     counts = [*data.counts.items(), ("unsent", data.unsent or 0)]
     said = ", ".join(f"{rows:,} {status}" for status, rows in counts if rows)
     updated = data.counts[Status.UPDATED]
     share = f" ({figures.share(updated, data.rows)} updated)" if 0 < updated < data.rows else ""
     lines = [f"{figures.count(data.rows, 'row')}: {said or 'none has a result'}{share}"]
-    lines += [part for remark in remarks_of(data) for part in wrapped(f"  {remark}", columns, 4)]
+    lines += [f"  {remark}" for remark in remarks_of(data)]
     return [*lines, "the input was read to its end" if data.complete else "the input was not read to its end"]
 
 
@@ -194,11 +198,13 @@ def _how_it_ended(run: RunFacts) -> str:
     return f"exit {run.exit}" + (f": {printable(run.stopped, _MESSAGE)}" if run.stopped else "")
 
 
-def _next(data: ReportData) -> list[str]:
+def _next(data: ReportData, columns: int | None) -> list[str]:
+    """Say what to run next; a command is never parted, since it may be copied."""
     steps = steps_of(data)
     if not steps:
         return ["next: nothing is left to do"]
-    return ["next:", *(line for step in steps for line in (f"  {step.command}", f"    {step.reason}"))]
+    lines = ([f"  {step.command}", *wrapped(f"    {step.reason}", columns, _HANGING)] for step in steps)
+    return ["next:", *chain.from_iterable(lines)]
 
 
 def _name(name: str | None, otherwise: str) -> str:
@@ -222,4 +228,4 @@ def _columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (0,), columns
         for row in rows
     ]
     hanging = sum(width + 2 for width in widths[:-1]) + 2
-    return [part for line in lines for part in wrapped(line, columns, hanging)]
+    return [short for line in lines for short in wrapped(line, columns, hanging)]

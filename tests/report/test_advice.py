@@ -120,5 +120,5 @@ def test_a_command_survives_being_copied(name: str) -> None:
 
 
 def test_remarks_say_what_counts_do_not() -> None:
-    maker_data = read(Stand(None, 3, summary={"unsent": 5, "absent": 2}))
-    assert [remark.split()[0] for remark in remarks_of(maker_data)] == ["5", "2"]
+    maker_data = read(Stand(None, 3, summary={"outages": 5, "absent": 2}))
+    assert [remark.split()[0] for remark in remarks_of(maker_data)] == ["2", "5"]

@@ -189,6 +189,7 @@ def test_rows_that_were_left_unsent_are_rows(then: str) -> None:
     page = render(data, 0.0)
     assert "2 of 7 rows updated so far" in page
     assert "… unsent" in page
+    assert "1 failed, 4 unsent." in page
 
 
 def test_where_no_end_tells_how_many_are_unsent_it_is_said_to_be_unknown() -> None:

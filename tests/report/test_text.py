@@ -68,7 +68,6 @@ def test_nouns_go_with_their_numbers() -> None:
     for words in (
         "1 run, ",
         "2 rows: 1 failed, 1 unsent",
-        "1 row was read and has no result",
         "1 result is of a row that the input no longer has",
         "1 answered, 1 attempt,",
         "of 1 row ",
@@ -93,6 +92,6 @@ def test_long_cells_hang_under_themselves_on_a_terminal(columns: int) -> None:
     first = lines.index("not updated:") + 1
     hanging = lines[first].index("kind a of failure")
     assert lines[first + 1].startswith(" " * hanging + lines[first + 1].strip()[:1])
-    assert max(map(len, lines[first : lines.index("", first)])) < columns
+    assert max(map(len, lines)) < columns
     whole = describe(data).split("\n")
     assert "".join(" ".join(lines).split()) == "".join(" ".join(whole).split())
