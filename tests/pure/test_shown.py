@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from bulk_update.cli.streams import safe
 from bulk_update.pure.quantities import parse_duration, parse_rate, parse_size
-from bulk_update.pure.shown import printable, type_duration, type_rate, type_size
+from bulk_update.pure.shown import format_duration, printable, type_duration, type_rate, type_size
 
 
 @pytest.mark.parametrize("typed", ["5/s", "300/m", "1000/h", "0.2/m", "0.5/s", "0.1/h", "1/s", "120/s"])
@@ -61,3 +61,52 @@ def test_all_that_came_from_elsewhere_is_shown_in_one_way(text: str) -> None:
 def test_control_characters_and_marks_are_spelled_out() -> None:
     assert safe("a\x1b[2J\u202e\n") == r"a\x1b[2J\u202e\n"
     assert safe("x" * 300) == "x" * 199 + "…"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (-1, "0 s"),
+        (0.9, "0 s"),
+        (45, "45 s"),
+        (60, "1 min"),
+        (125, "2 min 5 s"),
+        (3_600, "1 h"),
+        (3_605, "1 h"),
+        (4_325, "1 h 12 min"),
+        (86_400, "1 d"),
+        (273_700, "3 d 4 h"),
+        (86_400 * 1_234.0, "1,234 d"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("naïve 日本語, fine", "naïve 日本語, fine"),
+        ("red \x1b[31mtext", r"red \x1b[31mtext"),
+        ("two\r\nlines\ttab", r"two\r\nlines\ttab"),
+        ("c1 \x9b2J", r"c1 \x9b2J"),
+        ("bidi \u202eevil\u202c \u200f", r"bidi \u202eevil\u202c \u200f"),
+        ("line\u2028 sep, bom\ufeff", r"line\u2028 sep, bom\ufeff"),
+        ("alone \udc80", r"alone \udc80"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_shown_escaped(message: str, shown: str) -> None:
+    assert printable(message) == shown
+
+
+def test_a_long_message_is_cut() -> None:
+    assert printable("x" * 1_000) == "x" * 1_000
+    assert printable("x" * 1_001) == "x" * 999 + "…"
+    assert printable("\n" * 10, longest=10) == r"\n\n\n\n" + "\\…"
+
+
+@given(st.text(), st.integers(1, 50))
+def test_any_message_is_printable_and_short(message: str, longest: int) -> None:
+    shown = printable(message, longest)
+    assert shown.isprintable()
+    assert len(shown) <= longest
