@@ -64,6 +64,8 @@ def _verdict(data: ReportData) -> str:
         return f"{every} updated so far" if data.is_open else f"All done: {every} updated"
     if updated + superseded == data.rows:
         return f"{figures.count(updated, 'row')} updated{so_far}, {superseded:,} superseded"
+    if data.unsent is None:  # of how many nobody knows
+        return f"{figures.count(updated, 'row')} updated so far"
     return f"{updated:,} of {figures.count(data.rows, 'row')} updated{so_far}"
 
 

@@ -59,8 +59,10 @@ def _rows(data: ReportData) -> list[str]:
     counts = [*data.counts.items(), ("unsent", data.unsent or 0)]
     said = ", ".join(f"{rows:,} {status}" for status, rows in counts if rows)
     updated = data.counts[Status.UPDATED]
-    share = f" ({figures.share(updated, data.rows)} updated)" if 0 < updated < data.rows else ""
-    lines = [f"{figures.count(data.rows, 'row')}: {said or 'none has a result'}{share}"]
+    is_known = data.unsent is not None
+    share = f" ({figures.share(updated, data.rows)} updated)" if is_known and 0 < updated < data.rows else ""
+    rows = figures.count(data.rows, "row") if is_known or not said else figures.having_result(data.settled)
+    lines = [f"{rows}: {said or 'none has a result'}{share}"]
     lines += [f"  {remark}" for remark in remarks_of(data)]
     return [*lines, "the input was read to its end" if data.complete else "the input was not read to its end"]
 

@@ -197,6 +197,8 @@ def test_where_no_end_tells_how_many_are_unsent_it_is_said_to_be_unknown() -> No
     maker, appends = stopped_early(is_known=False)
     data = gather(b"".join(appends))
     assert (data.rows, data.unsent, facts_of(data)["unsent"]) == (3, None, None)
+    assert "3 rows have a result: 2 updated, 1 failed\n" in describe(data)
+    assert "2 rows updated so far" in render(data, 0.0)
     assert words in describe(data)
     assert words in render(data, 0.0)
     maker.end(2.0, 3, DONE | {"unsent": 4})
