@@ -25,7 +25,7 @@ def steps_of(data: ReportData) -> list[Step]:
         else:
             steps.append(Step(again, "sends the rows again that failed or whose fate is unknown"))
     if data.counts[Status.INVALID]:
-        steps.append(Step(listing, "lists the invalid rows, each with its place in the input: mend them there"))
+        steps.append(Step(listing, "lists the invalid rows, to be mended in the input"))
         steps.append(Step(_main_job(data), "then sends what was mended, and nothing that is done"))
     first: dict[str, Step] = {}
     for step in steps:
@@ -37,10 +37,7 @@ def remarks_of(data: ReportData) -> list[str]:
     """Say what counts alone do not tell."""
     outages = data.outages
     remarks = [
-        (
-            data.unsent is None,
-            "how many rows were read and have no result is not known: the last run of the main job has no end",
-        ),
+        (data.unsent is None, "how many more rows are unsent is not known: the main job has told no end"),
         (
             data.in_doubt,
             counted(data.in_doubt, "row without a result was on its way", "rows without a result were on their way")

@@ -193,7 +193,7 @@ def test_rows_that_were_left_unsent_are_rows(then: str) -> None:
 
 
 def test_where_no_end_tells_how_many_are_unsent_it_is_said_to_be_unknown() -> None:
-    words = "how many rows were read and have no result is not known"
+    words = "how many more rows are unsent is not known"
     maker, appends = stopped_early(is_known=False)
     data = gather(b"".join(appends))
     assert (data.rows, data.unsent, facts_of(data)["unsent"]) == (3, None, None)
