@@ -86,12 +86,14 @@ class Stage:
 class Ended:
     """How a run ended. `reason`: what stopped it early, None when nothing did.
 
-    `begin`: what the run was. `is_input_left`: the main job has not read its input to the end.
+    `begin`: what the run was; `main`: what the main job was at first. `is_input_left`: that has not read its input
+    to the end.
     """
 
     summary: Summary
     reason: BulkUpdateError | None
     begin: RunLine
+    main: RunLine
     is_input_left: bool
 
 
@@ -342,7 +344,9 @@ class Run:
         stopped = None if reason is None else str(reason)
         is_whole = self._stage.state.complete if self._stage.begin.verb == RETRY else summary.complete
         summary = replace(summary, exit=_exit_code(summary, reason), stopped=stopped)
-        return Ended(summary, reason, self._stage.begin, is_input_left=not is_whole)
+        begin, first = self._stage.begin, self._stage.state.first_run
+        main = first if begin.verb == RETRY and first is not None else begin
+        return Ended(summary, reason, begin, main, is_input_left=not is_whole)
 
     def _summary(self) -> Summary:
         state, books = self._stage.state, self._books

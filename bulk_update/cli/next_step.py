@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bulk_update.errors import LedgerGone, TooManyFailures
-from bulk_update.pure.commands import command, failures, main_job, target
-from bulk_update.pure.formats import are_tables
+from bulk_update.pure.commands import are_csv, command, failures, main_job, reading, target
 from bulk_update.pure.ledger_lines import RETRY
 from bulk_update.pure.names import is_url, public_name
 
@@ -72,15 +71,13 @@ def _next_of_retry(ended: "Ended", words: Sequence[str]) -> NextStep | None:
 
 def _listing(ended: "Ended") -> str:
     """Write the command that lists the rows that are not updated, as the input was."""
-    begin = ended.begin
-    is_csv = len(begin.tables) == len(begin.inputs) if begin.tables else are_tables(begin.inputs)
-    return failures(ended.summary.ledger, is_csv=is_csv)
+    return failures(ended.summary.ledger, is_csv=are_csv(ended.main))
 
 
 def _main_job(ended: "Ended", words: Sequence[str]) -> str:
     """Write the main job of the ledger that a retry has worked on."""
     begin, to = ended.begin, _target_words(words)
-    job = main_job(ended.summary.ledger, begin.inputs)
+    job = [*main_job(ended.summary.ledger, begin.inputs), *reading(ended.main)]
     return command([*job, *to, *(() if {"--sandbox", "--api-url"} & _names(to) else target(begin.api))])
 
 

@@ -4,6 +4,10 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
+from bulk_update.pure.formats import are_tables
+from bulk_update.pure.ledger_lines import RunLine
+from bulk_update.pure.transcoding import UTF8
+
 SANDBOX: Final = "sandbox"
 """What stands in a ledger for the API when requests went to the embedded sandbox."""
 
@@ -27,6 +31,23 @@ def main_job(ledger: str, inputs: Sequence[str]) -> list[str]:
     if inputs and name in [inputs[0] + ending for ending in _ENDINGS]:
         return [folder + slash + each for each in inputs]
     return [*inputs, "--ledger", ledger]
+
+
+def reading(run: RunLine) -> list[str]:
+    """Give the words that say how the inputs of a run are to be read, as far as it tells: those that are not usual."""
+    columns = run.tables[0].columns if run.tables else {}
+    words = [word for field, header in columns.items() for word in ("--column", f"{field}={header}")]
+    for name, usual in (("encoding", UTF8), ("empty", "omit")):
+        told = run.settings.get(name)
+        value = told.get("value") if isinstance(told, dict) else told
+        if isinstance(value, str) and value != usual:
+            words += [f"--{name}", value]
+    return words
+
+
+def are_csv(run: RunLine) -> bool:
+    """Tell whether all inputs of a run are CSV: by their headers where it has seen them, else by their names."""
+    return len(run.tables) == len(run.inputs) if run.tables else are_tables(run.inputs)
 
 
 def target(api: str) -> list[str]:

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import Final, cast
 
 from bulk_update.model import RowError, Status
+from bulk_update.pure.commands import are_csv, reading
 from bulk_update.pure.ledger_lines import (
     Append,
     CutLine,
@@ -217,7 +218,7 @@ class Gathering:
         self._doubts.begin()
         if not self._runs[-1].is_retry:
             self._complete, self._unsent = False, None
-            self._is_csv, self._reading = self._runs[-1].is_csv, self._runs[-1].reading
+            self._is_csv, self._reading = are_csv(line), reading(line)
 
     def _end(self, line: EndLine) -> None:
         run = self._runs[-1]

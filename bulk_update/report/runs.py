@@ -5,14 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from bulk_update.pure.formats import are_tables
 from bulk_update.pure.ledger_lines import FORMAT, RETRY, EndLine, RateLine, RunLine
 from bulk_update.pure.shown import ELLIPSIS, cut
-from bulk_update.pure.transcoding import UTF8
 from bulk_update.report.data import OutageFacts, RateChange, RunFacts
 from bulk_update.report.reasons import LONGEST
 from bulk_update.report.series import RunSeries
-from bulk_update.report.settings import rate_of, typed, value_of, whole_of
+from bulk_update.report.settings import rate_of, typed, whole_of
 
 _NAMES: Final = 20
 """Inputs of a run that are named."""
@@ -43,23 +41,6 @@ class RunRecord:
     def inputs(self) -> list[str]:
         """Name its inputs, as many as a person reads."""
         return [name[:LONGEST] for name in self.line.inputs[:_NAMES]]
-
-    @property
-    def is_csv(self) -> bool:
-        """Tell whether all of its inputs are CSV: by their headers where it has seen them, else by their names."""
-        tables, inputs = self.line.tables, self.line.inputs
-        return len(tables) == len(inputs) if tables else are_tables(inputs)
-
-    @property
-    def reading(self) -> list[str]:
-        """Give the words that say how its inputs are to be read, as far as it tells: all but those of the default."""
-        columns = self.line.tables[0].columns if self.line.tables else {}
-        words = [word for field, header in columns.items() for word in ("--column", f"{field}={header}")]
-        for name, usual in (("encoding", UTF8), ("empty", "omit")):
-            value = value_of(self.line.settings, name)
-            if isinstance(value, str) and value != usual:
-                words += [f"--{name}", value[:LONGEST]]
-        return words
 
     @property
     def seconds(self) -> float:

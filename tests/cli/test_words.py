@@ -46,7 +46,7 @@ def ended(
     **counts: Any,
 ) -> Ended:
     begin = RunLine(1, "0.1.0", "", verb, ["changes.ndjson"], api, "", "")
-    return Ended(summary(**counts), reason, begin, is_input_left=left)
+    return Ended(summary(**counts), reason, begin, begin, is_input_left=left)
 
 
 REFUSED: Final = CredentialsRefused("the API refused the credentials")
@@ -109,12 +109,20 @@ def test_invalid_rows_are_mended_in_the_input_and_listed_as_it_was(
     verb: str, inputs: list[str], tables: list[Table], listing: str
 ) -> None:
     how = ended(verb, rows=3, updated=1, invalid=2)
-    how = replace(how, begin=RunLine(1, "0.1.0", "", verb, inputs, "https://api.velt.dev", "", "", {}, tables))
+    begin = RunLine(1, "0.1.0", "", verb, inputs, "https://api.velt.dev", "", "")
+    how = replace(how, begin=begin, main=RunLine(1, "0.1.0", "", "run", inputs, "", "", "", {}, tables))
     step = next_step(how, RUN.split())
     assert step is not None
     assert step.listing == listing
     last = describe_summary(how, step).splitlines()[-2:]
     assert last == [f"first mend 2 invalid rows in the input; to list them: {listing}", f"next: {step.command}"]
+
+
+def test_the_main_job_after_a_retry_reads_its_input_as_it_did() -> None:
+    how = ended(RETRY, unsent=1)
+    tables = [Table("changes.ndjson", ";", ["activity"], {"id": "activity"})]
+    main = RunLine(1, "0.1.0", "", "run", ["changes.ndjson"], "", "", "", {"empty": "null"}, tables)
+    assert next_command(replace(how, main=main), ["retry", LEDGER]) == f"{MAIN} --column id=activity --empty null"
 
 
 @pytest.mark.parametrize("how", [ended("run", failed=1, invalid=1), ended("run", SIGNAL, invalid=1), ended("run")])
