@@ -16,6 +16,7 @@ _KEPT: Final = (
     "--api-url",
     "--api-key-file",
     "--auth-token-file",
+    "--sandbox-seed",
     "--sandbox-faults",
     "--config",
     "--profile",

@@ -45,7 +45,7 @@ def reasons_section(data: ReportData) -> Markup:
 def _reason(reason: Reason, most: int, inputs: Sequence[str]) -> Sequence[str]:
     place = place_of(reason.first_line, reason.input or next(iter(inputs), ""))
     places = "" if reason.input is None else f" of {printable(reason.input, _SHOWN_CODE)}"
-    if reason.organizations:
+    if reason.organizations and reason.organizations > 1:
         places += f", in {figures.count(reason.organizations, 'organization')}"
     such = "such as: " if reason.varies else ""
     return (
