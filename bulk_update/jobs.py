@@ -6,7 +6,7 @@ import os
 import secrets
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -245,7 +245,10 @@ def _with_origins(settings: Mapping[str, object], origins: Mapping[str, str]) ->
 
 def _check_is_apart(ledger: Path, names: Sequence[str]) -> None:
     for name in names:
-        if name != "-" and not is_url(name) and ledger.exists() and Path(name).exists() and ledger.samefile(name):
+        is_same = False
+        with suppress(OSError):  # a name that is too long for a file is none of a file
+            is_same = name != "-" and not is_url(name) and ledger.samefile(name)
+        if is_same:
             raise LedgerError(f"{ledger} is an input and the ledger at once; name another with --ledger")
 
 

@@ -1,14 +1,17 @@
 """The words that the main job and `check` share: what is read, and how much at once. Quick to import, for `check`."""
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Final, TypeVar, cast
 
-from bulk_update.edge.source import Format
-from bulk_update.errors import SettingsError, UsageError
+from bulk_update.cli.streams import safe
+from bulk_update.edge.source import STANDARD_INPUT, Format
+from bulk_update.errors import InputError, SettingsError, UsageError
 from bulk_update.pure.activity import KEYS
 from bulk_update.pure.group import Limits
-from bulk_update.pure.names import nearest
+from bulk_update.pure.names import is_text, is_url, nearest
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.quantities import parse_rate, parse_size, parse_whole
 from bulk_update.pure.transcoding import find_encoding, unknown_encoding
@@ -18,6 +21,8 @@ AUTO: Final = "auto"
 DEFAULT_RATE: Final = "5/s"
 
 T = TypeVar("T")
+_PATTERN: Final = re.compile(r"[*?\[]")
+_WORD: Final = re.compile(r"[a-zA-Z]+")
 _LEAST_BODY: Final = 1_000
 
 
@@ -26,6 +31,8 @@ def read_inputs(options: argparse.Namespace) -> Inputs:
     columns = _columns(options.column)
     if options.organization_id == "":
         raise UsageError("--organization-id: found nothing, expected an id")
+    if not is_text(options.organization_id or ""):
+        raise UsageError(f"--organization-id: found {options.organization_id!r}, which is no UTF-8, expected an id")
     form = cast(Format | None, options.format)
     encoding = find_encoding(options.encoding)
     if encoding is None:
@@ -56,6 +63,31 @@ def option(name: str, parse: Callable[[str], T], text: str) -> T:
         return parse(text)
     except (UsageError, SettingsError) as error:
         raise type(error)(f"{name}: {error}") from None
+
+
+def refuse_missing(names: Sequence[str]) -> None:
+    """See that there are files of these names. InputError says what may be wrong with a name."""
+    for name in names:
+        if name == STANDARD_INPUT or is_url(name):
+            continue
+        try:
+            Path(name).lstat()
+        except OSError as error:
+            hint = ""
+            if _PATTERN.search(name):
+                hint = "; the shell found no file that fits it"
+            elif _WORD.fullmatch(name):
+                hint = "; nor is it a verb, see bulk-update --help"
+            raise InputError(f"{safe(name)} cannot be opened: {error.strerror}{hint}") from None
+
+
+def repeated_inputs(names: Sequence[str]) -> list[str]:
+    """Say of each input that is named more than once that its rows count as often."""
+    return [
+        f"WARNING: {safe(name)} is given {names.count(name)} times, so each of its rows counts as often"
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1 and name != STANDARD_INPUT
+    ]
 
 
 def _columns(words: Sequence[str]) -> dict[str, str]:

@@ -13,8 +13,8 @@ from typing import Final
 
 import anyio
 
-from bulk_update.cli.amounts import read_inputs, read_limits, read_rate
-from bulk_update.cli.streams import columns_of, give, give_json, safe
+from bulk_update.cli.amounts import read_inputs, read_limits, read_rate, refuse_missing, repeated_inputs
+from bulk_update.cli.streams import columns_of, give, give_json, safe, say
 from bulk_update.cli.words import SHOWN, describe_failures
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
@@ -62,6 +62,9 @@ class Findings:
 def check(options: argparse.Namespace) -> int:
     """Read and validate everything; 0, or 1 when a row is invalid."""
     limits, rate, inputs = read_limits(options), read_rate(options), read_inputs(options)
+    refuse_missing(inputs.names)
+    for notice in repeated_inputs(inputs.names):
+        say(notice)
     findings = anyio.run(_find, inputs, limits, rate)
     now = datetime.now().astimezone()
     if findings.seconds is not None:

@@ -3,7 +3,7 @@
 import argparse
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from textwrap import fill
 from types import MappingProxyType
 from typing import Final, NoReturn
@@ -23,6 +23,9 @@ _NAMES: Final = 20
 """Letters of the column of names in a help, where they fit."""
 
 _WIDTH: Final = 78
+_DASHES: Final = ("-", "\u2013", "\u2014")
+"""What an option begins with, also where an editor has made one dash of two."""
+
 _BELOW_ZERO: Final = re.compile(r"-\.?[0-9].*")
 
 
@@ -34,7 +37,9 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = _NOWHERE) -> argpar
     """
     if not words:
         raise UsageError("found no words, expected an input, such as changes.ndjson. See bulk-update --help")
-    if words[0] == "help" and words[1:2] and words[1] in VERBS:
+    if words[0] == "help" and words[1:]:
+        if words[1] not in VERBS:
+            raise UsageError(f"help: {_refused(words[1], list(VERBS))}. See bulk-update --help")
         words = [*words[1:], "--help"]
     if words[0] in (*_HELP, "help"):
         give(f"{OVERVIEW}\n\n{OF_VERBS}\n\n{EXAMPLES}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
@@ -112,11 +117,24 @@ def _refuse_unknown(verb: Verb, words: Sequence[str]) -> None:
     for word in words:
         name = word.split("=", maxsplit=1)[0]  # what follows may be a secret that no option takes
         is_value = before in known and known[before].metavar is not None and _BELOW_ZERO.fullmatch(word)
-        if word.startswith("-") and word != "-" and name not in known and not is_value:
-            meant = nearest(name, known)
-            hint = f"; did you mean {meant}?" if meant else ""
-            _refuse(verb, f"unknown option {safe(name)}{hint}")
+        if word.startswith(_DASHES) and word != "-" and name not in known and not is_value:
+            _refuse(verb, f"unknown option {safe(name)}{_meant_by(name, known, verb)}")
         before = word
+
+
+def _meant_by(name: str, known: Collection[str], verb: Verb) -> str:
+    """Say what somebody may have meant by a word that looks like an option and is none of a verb's."""
+    if os.path.lexists(name):
+        return f". If the file is meant, write {safe(f'./{name}')}"
+    others = [
+        other.name
+        for other in VERBS.values()
+        if other.name != "config" and any(name in option.names for option in other.options)
+    ]
+    if others:
+        return f" of {verb.name}; it is one of {' and '.join(others)}"
+    meant = nearest(name, known)
+    return f"; did you mean {meant}?" if meant else ""
 
 
 def _take_action(verb: Verb, words: list[str], behind: Sequence[str]) -> tuple[Verb | None, list[str]]:
@@ -159,7 +177,8 @@ def _split(verb: Verb, words: Sequence[str]) -> tuple[argparse.Namespace, list[s
             _refuse(verb, f"{option.name}: {_refused(text, option.choices)}")
     for word in operands:
         if word.startswith("-") and word != "-":
-            _refuse(verb, f"unknown option {safe(word.split('=', maxsplit=1)[0])}")
+            name = word.split("=", maxsplit=1)[0]
+            _refuse(verb, f"unknown option {safe(name)}{_meant_by(name, known, verb)}")
     return options, operands
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import anyio
 
+from bulk_update.cli.amounts import refuse_missing, repeated_inputs
 from bulk_update.cli.monitoring import Monitor, monitored
 from bulk_update.cli.next_step import next_step
-from bulk_update.cli.settings import read_job, read_retry
+from bulk_update.cli.settings import read_job, read_plan, read_retry
 from bulk_update.cli.streams import LONGEST, OutputLost, columns_of, give_json, safe, say
 from bulk_update.cli.words import describe_briefly, describe_summary
 from bulk_update.edge.clock import WallClock
@@ -25,6 +26,7 @@ from bulk_update.model import Outcome
 from bulk_update.pipeline import Ended
 from bulk_update.pure.commands import SANDBOX
 from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.reading import Inputs
 
 
 class _Voice:
@@ -48,9 +50,11 @@ class _Voice:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the main job."""
+    refuse_missing(options.inputs)
     if options.dry_run:
         from bulk_update.cli.check import check
 
+        read_plan(options)
         return check(options)
     with monitored(options, os.environ) as monitor:
         return _carry_out(read_job(options, os.environ), options, monitor)
@@ -89,7 +93,8 @@ async def _run(job: Job, options: argparse.Namespace, monitor: Monitor) -> Ended
         limit=job.plan.limit,
     )
     progress = open_progress(settings, sys.stderr, WallClock().stamp)
-    for notice in options.notices:
+    repeated = repeated_inputs(job.source.names) if isinstance(job.source, Inputs) else []
+    for notice in (*options.notices, *repeated):
         progress.notice(notice)
     try:
         async with open_run(job, _Voice(progress)) as run, anyio.create_task_group() as beside:

@@ -29,15 +29,14 @@ _MAY_HIDE: Final = {"@": "a URL with a user name", "?": "a URL with a query", "#
 
 def read_job(options: argparse.Namespace, environ: Mapping[str, str]) -> Job:
     """Make the job of the main job's words. UsageError or SettingsError says what cannot be used."""
-    inputs = read_inputs(options)
-    target = _target(options, environ, None)
-    return Job(inputs, ledger_path(options), target, _plan(options), origins_of(options))
+    inputs, ledger, plan = read_inputs(options), ledger_path(options), read_plan(options)
+    return Job(inputs, ledger, _target(options, environ, None), plan, origins_of(options))
 
 
 def read_retry(options: argparse.Namespace, environ: Mapping[str, str], recorded_api: str | None) -> Job:
     """Make the job of `retry`'s words. `recorded_api`: the API's URL in the ledger, which is the default."""
-    target = _target(options, environ, recorded_api)
-    return Job(None, Path(options.ledger), target, _plan(options), origins_of(options))
+    plan = read_plan(options)
+    return Job(None, Path(options.ledger), _target(options, environ, recorded_api), plan, origins_of(options))
 
 
 def origins_of(options: argparse.Namespace) -> dict[str, str]:
@@ -46,7 +45,8 @@ def origins_of(options: argparse.Namespace) -> dict[str, str]:
     return {re.sub("_(.)", lambda match: match[1].upper(), dest): each.short_words for dest, each in sources.items()}
 
 
-def _plan(options: argparse.Namespace) -> Plan:
+def read_plan(options: argparse.Namespace) -> Plan:
+    """Make what a run is to keep to of the words that say it. UsageError says what cannot be used."""
     limit = getattr(options, "limit", None)
     return Plan(
         limits=read_limits(options),
@@ -67,7 +67,7 @@ def _max_failures(text: str | None) -> MaxFailures:
     if text is None:
         return MaxFailures()
     if text.endswith("%"):
-        if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text) or float(text[:-1]) > _WHOLE:
+        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,15})?%", text) or float(text[:-1]) > _WHOLE:
             raise UsageError(f"--max-failures: found {text!r}, expected a number of rows, or a share such as 5%")
         return MaxFailures(share=float(text[:-1]) / 100)
     return MaxFailures(rows=option("--max-failures", lambda word: parse_whole(word, 0), text))

@@ -79,7 +79,7 @@ class LedgerFile:
         head = os.pread(self._descriptor, len(_HEAD), 0)
         # A power cut may leave zeros where the first append should be: that is a torn tail.
         if not _HEAD.startswith(head.rstrip(b"\0")):
-            raise LedgerError(f"{self.path} is not a ledger: it begins with other words; choose another --ledger")
+            raise LedgerError(f"{self.path} is not a ledger: it begins with other words; {_meant_by(self.path)}")
         reader = SealedReader()
         try:
             for block in _blocks(self._descriptor):
@@ -315,6 +315,16 @@ def _holder(descriptor: int) -> str:
             if "FLOCK" in fields and fields[5].rpartition(":")[2] == inode and fields[4] != "0":
                 return f"process {fields[4]}"
     return "another process"
+
+
+def _meant_by(path: Path) -> str:
+    """Name the ledger of a file that somebody took for its ledger, if it has one."""
+    for ending in (".ledger.ndjson", ".sandbox.ledger.ndjson"):
+        ledger = path.with_name(path.name + ending)
+        with contextlib.suppress(OSError):
+            if ledger.is_file():
+                return f"did you mean {ledger}?"
+    return "name another"
 
 
 def _unusable(path: Path, error: OSError) -> LedgerError:

@@ -48,6 +48,11 @@ def file_name(name: str) -> str:
     return public_name(name).rstrip("/").rpartition("/")[2]
 
 
+def is_text(name: str) -> bool:
+    """Tell whether a word is text: bytes of it that are no UTF-8 arrive as marks that no text has."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
 def readable(name: str) -> str:
     """Write a file's name as text: bytes of it that are no UTF-8 are escaped."""
     return name.encode(errors="backslashreplace").decode()

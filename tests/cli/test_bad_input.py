@@ -85,6 +85,54 @@ async def test_an_input_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     assert "Permission denied" in (await refused(path)).err
 
 
+@pytest.mark.parametrize("verb", ["run", "check"])
+async def test_what_was_most_likely_meant_by_a_missing_input_is_told(verb: str, tmp_path: Path) -> None:
+    for name, hint in (("*.ndjson", "the shell found no file that fits it"), ("upload", "nor is it a verb, see bulk")):
+        ended = await run(verb, name, env={}, cwd=tmp_path)
+        assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+        assert f"{name} cannot be opened: No such file or directory; {hint}" in ended.err
+
+
+async def test_words_are_looked_at_before_credentials(changes: Path) -> None:
+    for words in (("--rate", "0"), ("--limit", "0"), ("--dry-run", "--limit", "0"), ("--max-failures", "\u0665%")):
+        assert f"{words[-2]}: found {words[-1]!r}" in (await run(changes, *words, env={})).err
+    assert "none.ndjson cannot be opened" in (await run("none.ndjson", env={})).err
+
+
+async def test_an_input_that_is_given_twice_is_told(changes: Path) -> None:
+    for verb in ("run", "check"):
+        ended = await run(
+            verb, "changes.ndjson", "changes.ndjson", "--dry-run" if verb == "run" else "--json", cwd=changes.parent
+        )
+        assert (ended.code, ended.err.count("\n")) == (0, 1)
+        assert "WARNING: changes.ndjson is given 2 times, so each of its rows counts as often" in ended.err
+    ended = await run("changes.ndjson", "changes.ndjson", "--sandbox", "--quiet", cwd=changes.parent)
+    assert (ended.code, "is given 2 times" in ended.err) == (0, True)
+
+
+async def test_an_organization_that_is_no_text_is_refused(changes: Path) -> None:
+    for words, env in ((("--organization-id", "\udcff"), {}), ((), {"BULK_UPDATE_ORGANIZATION_ID": "\udcff"})):
+        ended = await run(changes, "--sandbox", *words, env=env)
+        assert (ended.code, "which is no UTF-8, expected an id" in ended.err) == (2, True)
+
+
+async def test_a_name_that_is_too_long_is_refused(changes: Path) -> None:
+    assert "File name too long" in (await refused(changes, "--ledger", "x" * 300)).err
+    assert "File name too long" in (await refused("x" * 300)).err
+
+
+async def test_a_rate_of_once_in_an_age_is_told_without_a_crash(tmp_path: Path) -> None:
+    (tmp_path / "two.ndjson").write_text(ndjson([row("a"), row("b", "other")]))
+    assert (await run("check", tmp_path / "two.ndjson", "--rate", "0.000000000000001/h", env={})).code == 0
+
+
+@pytest.mark.parametrize("verb", ["retry", "failures", "report"])
+async def test_an_input_that_is_taken_for_its_ledger_is_told(verb: str, changes: Path) -> None:
+    assert (await run(changes, "--sandbox", "--quiet")).code == 0
+    told = (await run(verb, changes)).err
+    assert f"is not a ledger: it begins with other words; did you mean {changes}.sandbox.ledger.ndjson?" in told
+
+
 async def test_a_bad_second_input_is_found_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "good.ndjson").write_bytes(GOOD)
     ended = await refused(tmp_path / "good.ndjson", tmp_path / "none.ndjson")

@@ -109,7 +109,11 @@ REFUSALS: Final = {
     "chek a": "found chek, which is neither a file nor a verb; did you mean the verb check?",
     "--quiet check a": "found the verb check behind options, expected it first: bulk-update check ...",
     "config chekc --bufer 1": "unknown option --bufer; did you mean --buffer? See bulk-update config --help",
-    "config check --concurrency 2": "unknown option --concurrency. See",
+    "config check --concurrency 2": "unknown option --concurrency of config check; it is one of run and retry",
+    "check a --dry-run": "unknown option --dry-run of check; it is one of run. See",
+    "check a \u2014rate 5": "unknown option \u2014rate; did you mean --rate?",
+    "check a -rate 5": "unknown option -rate; did you mean --rate?",
+    "help chekc": "help: found 'chekc', expected run, check, retry, failures, report, sandbox, config, completion or",
 }
 
 

@@ -6,7 +6,7 @@ compressed; what is left of that without a byte order mark. A worker thread asks
 
 from bulk_update.edge.source.descriptor import BLOCK
 from bulk_update.edge.source.formats import detect_format
-from bulk_update.edge.source.naming import explain_empty
+from bulk_update.edge.source.naming import STANDARD_INPUT, explain_empty
 from bulk_update.edge.source.opening import Head, Source, check_inputs, open_source
 from bulk_update.edge.source.text import HEAD
 from bulk_update.pure.formats import Format, format_of
@@ -14,6 +14,7 @@ from bulk_update.pure.formats import Format, format_of
 __all__ = [
     "BLOCK",
     "HEAD",
+    "STANDARD_INPUT",
     "Format",
     "Head",
     "Source",
