@@ -24,7 +24,7 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
     (time, "a time"),
 )
 
-_HEADER: Final = re.compile(r"\s*\[\s*([^]]+?)\s*\]")
+_HEADER: Final = re.compile(r"\s*\[+\s*([^]]+?)\s*\]")
 _KEY: Final = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*[.=]")
 _QUOTES: Final = re.compile(r"[\"']|(?<=\.)\s+|\s+(?=\.)")
 

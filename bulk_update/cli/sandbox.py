@@ -42,11 +42,19 @@ def read_setup(options: argparse.Namespace) -> Setup:
         Path(options.db) if options.db else None,
         Path(options.seed) if options.seed else None,
         _port(options),
-        read_secret(options.api_key_file, "--api-key-file") if options.api_key_file else None,
-        read_secret(options.auth_token_file, "--auth-token-file") if options.auth_token_file else None,
+        _secret("--api-key-file", options.api_key_file),
+        _secret("--auth-token-file", options.auth_token_file),
         Conduct(_switches(options), _limits(options), _faults(options)),
         access,
     )
+
+
+def _secret(name: str, path: str | None) -> str | None:
+    """Read the only secret that is accepted, if one is. SettingsError when its file holds none."""
+    secret = None if path is None else read_secret(path, name)
+    if secret == "":
+        raise SettingsError(f"{name}: {path} is empty, expected what is to be accepted")
+    return secret
 
 
 def _port(options: argparse.Namespace) -> int:

@@ -112,6 +112,9 @@ def refuse_name(place: str, key: str, known: Mapping[str, str]) -> NoReturn:
     option = key.lower().replace("_", "-")
     if option in COMMAND_ALONE:
         raise SettingsError(f"{place}: --{option} stands in the command or nowhere: {COMMAND_ALONE[option]}")
+    if option in CHOOSING:
+        variable = PREFIX + option.upper()
+        raise SettingsError(f"{place}: --{option} says which settings hold: give it in the command, or set {variable}")
     meant = nearest(key, known.values())
     if (meant is None or not _is_same(key, meant)) and may_be_secret(key):
         raise SettingsError(

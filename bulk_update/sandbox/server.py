@@ -1,7 +1,9 @@
 """The sandbox over HTTP: requests to `service` and back; the only file here that knows aiohttp."""
 
 import asyncio
+import errno
 import ipaddress
+import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -181,7 +183,7 @@ async def open_sandbox(
             try:
                 await web.TCPSite(runner, access.host, port).start()
             except (OSError, OverflowError) as error:
-                raise SettingsError(f"the sandbox cannot listen on {access.host}:{port}: {error}") from None
+                raise SettingsError(_explain_listening(access.host, port, error)) from None
             host = f"[{access.host}]" if ":" in access.host else access.host
             yield Sandbox(f"http://{host}:{runner.addresses[0][1]}", held, service)
         finally:
@@ -206,3 +208,17 @@ def check_host(access: Access) -> None:
             f"--host {access.host}: others could reach the sandbox and the records in it; say --allow-remote if "
             "they may"
         )
+
+
+def _explain_listening(host: str, port: int, error: Exception) -> str:
+    """Say why nothing can listen there, and what to do."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        why = "another program does; choose another --port, or 0 for any that is free"
+    elif number == errno.EACCES:
+        why = "this user may not; choose a --port above 1023, or 0 for any that is free"
+    elif isinstance(error, socket.gaierror) or number == errno.EADDRNOTAVAIL:
+        why = "--host is no address of this machine"
+    else:
+        why = f"{getattr(error, 'strerror', None) or error}; choose another --port or --host"
+    return f"the sandbox cannot listen on {host}:{port}: {why}"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final, Literal, get_args, get_type_hints
 
-from bulk_update.errors import SettingsError
+from bulk_update.errors import SettingsError, UsageError
 from bulk_update.pure.names import nearest
 from bulk_update.pure.quantities import parse_size, parse_whole
 
@@ -59,7 +59,10 @@ def read_switches(words: list[str]) -> Switches:
             meant = nearest(name, REASONS)
             hint = f"; did you mean {meant}?" if meant else f"; known are {', '.join(REASONS)}"
             raise SettingsError(f"--switch: found no switch {name!r}{hint}")
-        chosen[name.replace("-", "_")] = _value(name, text)
+        try:
+            chosen[name.replace("-", "_")] = _value(name, text)
+        except UsageError as error:
+            raise SettingsError(f"--switch {name}: {error}") from None
     return Switches(**chosen)
 
 

@@ -267,7 +267,10 @@ REFUSED: Final = {
     "a secret by its header": (f'x-velt-api-key = "{KEY}"', "x-velt-api-key: found what may be a secret"),
     "a secret in a table": (f'[credentials]\nx = "{KEY}"', "credentials: found what may be a secret"),
     "a secret without quotes": (f"api-key = {KEY}", "found what is no TOML: Invalid value (at line 1, column 11)"),
-    "another file": ('config = "other.toml"', "config: found an unknown setting"),
+    "another file": (
+        'config = "other.toml"',
+        "config: --config says which settings hold: give it in the command, or set BULK_UPDATE_CONFIG",
+    ),
     **{key: (f"{key} = 1", f"{key}: --{key} stands in the command or nowhere: {COMMAND_ALONE[key]}") for key in ALONE},
 }
 

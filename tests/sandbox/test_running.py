@@ -155,6 +155,9 @@ def test_serving_has_its_own_defaults() -> None:
         (["--faults-seed", "x"], "--faults-seed: found 'x'"),
         (["--host", "0.0.0.0"], "--allow-remote"),  # noqa: S104
         (["--switch", "x=1"], "no switch"),
+        (["--switch", "max-bytes=x"], "--switch max-bytes: found 'x', expected a size"),
+        (["--switch", "max-activities=0"], "--switch max-activities: found '0', expected a whole number"),
+        (["--api-key-file", "/dev/null"], "--api-key-file: /dev/null is empty, expected what is to be accepted"),
         (["--port", "70000"], "--port: found '70000', expected a whole number from 0 to 65,535"),
     ],
 )

@@ -13,6 +13,7 @@ import pytest
 
 from bulk_update.errors import InputError, SettingsError
 from bulk_update.sandbox import Sandbox, Setup, Statistics, Store, Violations, open_sandbox, run_sandbox
+from bulk_update.sandbox.server import Access
 from bulk_update.sandbox.switches import BODY_LIMIT
 from tests.sandbox.requests import HEADERS
 
@@ -143,11 +144,18 @@ async def test_a_store_that_was_given_outlives_it(store: Store) -> None:
 async def test_a_port_that_is_taken_is_a_settings_error() -> None:
     async with open_sandbox() as sandbox:
         port = int(sandbox.url.rpartition(":")[2])
-        with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1:{port}"):
+        told = f"cannot listen on 127.0.0.1:{port}: another program does; choose another --port"
+        with pytest.raises(SettingsError, match=told):
             async with open_sandbox(port=port):
                 pass
     with pytest.raises(SettingsError, match="cannot listen on"):
         async with open_sandbox(port=70_000):
+            pass
+
+
+async def test_a_host_that_is_not_here_is_told() -> None:
+    with pytest.raises(SettingsError, match="cannot listen on 192.0.2.1:0: --host is no address of this machine$"):
+        async with open_sandbox(access=Access("192.0.2.1", allow_remote=True)):
             pass
 
 
