@@ -50,13 +50,13 @@ class _Voice:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the main job."""
-    refuse_missing(options.inputs)
     if options.dry_run:
         from bulk_update.cli.check import check
 
         read_plan(options)
         return check(options)
     with monitored(options, os.environ) as monitor:
+        refuse_missing(options.inputs)
         return _carry_out(read_job(options, os.environ), options, monitor)
 
 
