@@ -127,6 +127,29 @@ def test_what_is_not_there_is_told_without_the_query() -> None:
     )
 
 
+def test_a_folder_is_refused(memory: fsspec.AbstractFileSystem) -> None:
+    memory.pipe("/folder/rows.csv", b"id\n")
+    assert refused("memory://folder") == "memory://folder cannot be read: it is a folder; name the files in it"
+
+
+def test_what_the_libraries_log_is_not_shown() -> None:
+    script = """
+        import logging
+        from bulk_update.edge.source import check_inputs
+        from bulk_update.errors import InputError
+        try:
+            check_inputs(["memory://none.csv"])
+        except InputError:
+            for name in ("gcsfs", "gcsfs.core", "s3fs", "botocore.x", "google.auth"):
+                logging.getLogger(name).warning("s3cr3t")
+        logging.warning("another's")
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert (ended.stdout, ended.stderr) == ("", "WARNING:root:another's\n")
+
+
 async def test_a_file_that_is_refused_in_the_middle_is_told() -> None:
     with serve_files({"/rows.csv": b"id\n" * 3_000_000}) as server:
         async with open_source(f"{server.url}/rows.csv{SECRET}") as source:
