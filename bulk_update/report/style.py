@@ -153,8 +153,8 @@ body{font-size:11px;background:#fff;-webkit-print-color-adjust:exact;print-color
 main,header,footer{max-width:none;padding:0}
 header{padding-top:0}
 h1{font-size:22px}
-nav,figure details,.more>:not(summary),.hit,.minor{display:none}
-.more summary{list-style:none}.more[open] summary bdi{display:inline}.more[open] summary::after{content:none}
+nav,figure details,.more[open] summary,.hit,.minor{display:none}
+.more summary{list-style:none}
 #time{display:grid;grid-template-columns:1fr 1fr;gap:14px 22px}
 #time>h2,#time>.note{grid-column:1/-1;margin:0}
 #time figure{margin:0}

@@ -4,6 +4,7 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -214,11 +215,12 @@ def test_attempts_that_found_no_connection_are_none_that_the_rate_is_about() -> 
     for number in range(1, 21):
         maker.sending(number, 0.2 * (number % 5), [change(number)])
         maker.attempt(number, 0.2 * (number % 5), [change(number)], nobody)
+        maker.attempt(number, 0.2 * (number % 5), [change(number)], replace(nobody, number=2))
     for number in range(1, 6):
-        maker.attempt(number, 0.3 + 0.2 * number, [change(number)], Came(2))
+        maker.attempt(number, 0.3 + 0.2 * number, [change(number)], Came(3))
     maker.end(3.0, 0, DONE)
     data = gather(b"".join(appends))
-    assert (data.attempts, data.outcomes[AttemptOutcome.NO_ANSWER]) == (25, 20)
+    assert (data.attempts, data.outcomes[AttemptOutcome.NO_ANSWER]) == (45, 40)
     assert "up to 5/s of 5/s allowed" in describe(data)
     assert "Up to 5 a second (allowed 5/s)" in render(data, 0.0)
 
