@@ -95,6 +95,36 @@ async def test_most_of_what_a_server_allows_is_used_and_little_is_refused(
     assert use.share_refused <= 0.03
 
 
+@pytest.mark.parametrize("organizations", [2, 5])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_limit_for_all_is_not_taken_for_one_organizations_own(kind: str, organizations: int) -> None:
+    api, seconds = throttling(KINDS[kind](10), 0.05), 70.0
+    changes = [row(f"a{n}", f"org-{n % organizations}") for n in range(800)]
+    run = make_run(api, changes, patient(Rate(50, 1.0), concurrency=64))
+    asyncio.get_running_loop().call_later(seconds, lambda: run.stop(Interrupted(15)))
+    await run.carry_out()
+    use = Use.of(api, SETTLED, seconds)
+    assert use.through >= 0.9 * 10 * (seconds - SETTLED)
+    assert use.share_refused <= 0.03
+
+
+@pytest.mark.parametrize("others", [1, 20])
+async def test_a_limit_of_one_organization_slows_no_other_where_requests_are_few(others: int) -> None:
+    """At five a second, witnesses come slowly: that no other is ever refused is what shows it."""
+    throttle = KINDS["sliding window"](1)
+
+    def behave(sent: Sent) -> Answer:
+        is_taken = sent.organization != "small" or throttle.ask(sent.time) == 0
+        return updated(sent) if is_taken else throttled()
+
+    changes = [row(f"a{n}", f"org-{n % others}" if n % 3 else "small") for n in range(300)]
+    api = FakeApi(behave, latency=0.05)
+    done = await carry_out_with(api, changes, patient(Rate(5, 1.0)))
+    assert done.summary.updated == 300
+    assert max(sent.time for sent in api.sent if sent.organization != "small") <= 1.2 * 200 / 4
+    assert done.seconds <= 2 * 100
+
+
 async def test_a_limit_of_one_organization_slows_that_one_alone() -> None:
     throttle = KINDS["sliding window"](5)
 

@@ -179,7 +179,7 @@ class Pace:
 
     def _acquit(self, organization: str) -> None:
         """Note that an organization is accepted again: it was not alone to blame that everyone was slowed."""
-        if organization in self._slowed_by:
+        if organization in self._slowed_by and len(self._slowed_by) > 1:
             self._slowed_by.clear()
             self._before = None
 
@@ -200,7 +200,8 @@ class Pace:
     def _own_lane(self, organization: str, now: float) -> "_Lane":
         lane = self._lanes.get(organization)
         if lane is None:
-            lane = self._lanes[organization] = _Lane(self._organization_rate)
+            # Nothing of one organization leaves faster than everything, so that is where its pace comes down from.
+            lane = self._lanes[organization] = _Lane(self._organization_rate, self._all.governor.most)
             for at in self._blame.accepted_lately(organization, now):
                 lane.governor.accepted(at, at)
         return lane
@@ -217,9 +218,9 @@ class Pace:
 class _Lane:
     """One pace: the limiter that spaces, the governor that slows, the window that promises."""
 
-    def __init__(self, rate: Rate | None) -> None:
+    def __init__(self, rate: Rate | None, most: float = math.inf) -> None:
         self.window: SlidingWindow | None = None
-        self.governor = Governor(rate.per_second if rate is not None else math.inf)
+        self.governor = Governor(rate.per_second if rate is not None else most)
         self.flying = 0
         self._limiter: aiolimiter.AsyncLimiter | None = None
         self._first = asyncio.Lock()

@@ -8,6 +8,9 @@ from typing import Final
 WITNESSES: Final = 5
 """Requests of other organizations that must have been accepted for a push-back to be one organization's own."""
 
+_UNLIKELY: Final = 0.05
+"""How unlikely it must be that a limit for all has hit one organization alone."""
+
 _RECENT: Final = 64
 _LATELY: Final = 1.0
 _LONG_AGO: Final = 10.0
@@ -26,6 +29,33 @@ class _Losing:
     last: int
 
 
+@dataclass(slots=True)
+class _Series:
+    """Refusals in a row that were all of one organization, from the second on.
+
+    `answered`, `own`: how many of all, and of it, were accepted meanwhile. `is_new`: something was since the last.
+    """
+
+    organization: str = ""
+    refusals: int = 0
+    answered: int = 0
+    own: int = 0
+    is_new: bool = False
+
+    def accepted(self, organization: str) -> None:
+        self.answered += 1
+        self.own += organization == self.organization
+        self.is_new = True
+
+    def refused(self) -> None:
+        self.refusals += self.is_new
+        self.is_new = False
+
+    def likelihood(self) -> float:
+        """Tell how likely it is that a limit for all has hit this one alone so often."""
+        return float(((self.own + self.refusals + 1) / (self.answered + self.refusals + 1)) ** self.refusals)
+
+
 class Blame:
     """Tell whose limit refusals show, by what is accepted meanwhile.
 
@@ -38,17 +68,22 @@ class Blame:
         self._accepted = 0
         self._recovered = 0
         self._losing: dict[str, _Losing] = {}
+        self._series = _Series()
 
     def accepted(self, organization: str, now: float) -> None:
         """Note an answer that is no push-back."""
         self._recent.append((now, organization))
         self._accepted += 1
+        self._series.accepted(organization)
         if self._losing.pop(organization, None) is not None:
             self._recovered += 1
 
     def refused(self, organization: str, now: float) -> bool:
         """Note a push-back; tell whether it shows a limit of this organization alone."""
-        is_its_own = self._is_its_own(organization, now)
+        if organization != self._series.organization:
+            self._series = _Series(organization)
+        self._series.refused()
+        is_its_own = self._is_its_own(organization, now) or self._series.likelihood() < _UNLIKELY
         self._refused[organization] = now
         losing = self._losing.setdefault(organization, _Losing(self._accepted, self._recovered, 0))
         losing.last = self._accepted
@@ -71,5 +106,7 @@ class Blame:
         self._refused = {name: at for name, at in self._refused.items() if at > now - _LONG_AGO}
         if any(name != organization for name in self._refused):
             return False
-        others = sum(name != organization and at > now - _LATELY for at, name in self._recent)
-        return others >= WITNESSES
+        lately = [name for at, name in self._recent if at > now - _LATELY]
+        own = lately.count(organization)
+        # Whoever sends much is hit first by a limit for all.
+        return len(lately) - own >= WITNESSES * (1 + own)

@@ -30,7 +30,7 @@ def test_it_is_everyones_where_another_was_refused_of_late() -> None:
     blame.accepted("b", 0.1)
     accept(blame, ["b", "c"] * WITNESSES, 1.0, 0.05)
     assert not blame.refused("a", 1.6)
-    accept(blame, ["a", "c"] * WITNESSES, 11.7, 0.05)
+    accept(blame, ["c", "d"] * WITNESSES, 11.7, 0.05)
     assert blame.refused("b", 12.3)
 
 
@@ -68,3 +68,20 @@ def test_who_was_refused_goes_last_until_there_are_witnesses_or_it_is_accepted()
     assert blame.goes_last("a")
     blame.accepted("a", 4.0)
     assert not blame.goes_last("a")
+
+
+def test_who_sends_much_is_hit_first_by_a_limit_for_all() -> None:
+    blame = Blame()
+    accept(blame, ["a", "b"] * WITNESSES, spacing=0.05)
+    assert not blame.refused("a", 0.5)
+
+
+def test_a_limit_of_its_own_shows_when_no_other_is_ever_refused() -> None:
+    blame, now = Blame(), 0.0
+    for _ in range(20):
+        now += 60
+        if blame.refused("a", now):
+            break
+        accept(blame, ["a", "b", "b"] * 10, now + 1, 1.5)
+    assert 120 < now <= 300
+    assert not blame.refused("b", now)
