@@ -186,6 +186,24 @@ async def test_several_sick_organizations_hold_up_no_other(what: str) -> None:
     assert max(time for time, sent, _ in api.answered if sent.organization not in sick) < 60
 
 
+async def reason_of(is_sick: Callable[[str], bool]) -> str:
+    changes = [row(f"a{n}", f"org-{n % 3}") for n in range(60)]
+    api = FakeApi(lambda sent: unavailable() if is_sick(sent.organization) else updated(sent))
+    how = patient(Rate(5, 1.0), size=10)
+    done = await carry_out_with(api, changes, replace(how, persistence=replace(how.persistence, give_up_after=60.0)))
+    assert (done.summary.exit, done.summary.failed, done.summary.unknown) == (3, 0, 0)
+    return str(done.ended.reason)
+
+
+async def test_a_run_that_ends_with_one_that_fails_alone_says_so() -> None:
+    """Its rows stay unsent, since no failure counts while nothing succeeds; the words tell whose trouble it is."""
+    reason = await reason_of(lambda name: name == "org-1")
+    alone = "organization org-1 alone was left to try, and fails, though others succeeded"
+    assert reason.startswith(f"nothing has succeeded for 1 min (--give-up-after): {alone}")
+    for sick in (("org-1", "org-2"), ("org-0", "org-1", "org-2")):
+        assert (await reason_of(sick.__contains__)).startswith("nothing has succeeded for 1 min (--give-up-after); ")
+
+
 async def others_beside_throttled(
     changes: list[Row], is_throttled: Callable[[str], bool], retry_after: str | None
 ) -> list[float]:

@@ -11,6 +11,7 @@ import anyio
 from bulk_update.errors import BulkUpdateError, OutageOutlasted
 from bulk_update.model import Halted
 from bulk_update.pure.concurrency import Concurrency
+from bulk_update.pure.names import readable
 from bulk_update.pure.retrying import Backoff, Chance, Health, RetryBudget
 from bulk_update.pure.shown import format_duration
 from bulk_update.turns import Turns
@@ -108,13 +109,21 @@ class Gate:
         since = self._health.failing_since
         if since is None or asyncio.get_running_loop().time() < since + self._give_up_after:
             return
-        self._stop.request(
-            OutageOutlasted(
-                f"nothing has succeeded for {format_duration(self._give_up_after)} (--give-up-after); the last time "
-                f"{self._health.why}. No row was given up. Run the same command again when the API is back"
-            )
-        )
+        self._stop.request(OutageOutlasted(self._why_given_up()))
         raise Halted
+
+    def _why_given_up(self) -> str:
+        health, duration = self._health, format_duration(self._give_up_after)
+        if health.only_failing is not None:
+            return (
+                f"nothing has succeeded for {duration} (--give-up-after): organization {readable(health.only_failing)} "
+                f"alone was left to try, and fails, though others succeeded; the last time {health.why}. No row was "
+                "given up. Find out what is wrong with this organization, then run the same command again"
+            )
+        return (
+            f"nothing has succeeded for {duration} (--give-up-after); the last time {health.why}. No row was given up. "
+            "Run the same command again when the API is back"
+        )
 
     async def _reach_doorway(self, organization: str) -> bool:
         """Wait for the doorway and a slot, in an outage for the turn to probe as well; tell whether it is a probe."""

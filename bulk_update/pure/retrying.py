@@ -216,24 +216,43 @@ class Health:
         """When the first of the failures in a row was seen, None after a success."""
         self.why = ""
         """What went wrong last, in short."""
+        self._answered: set[str] = set()
+        """Organizations of which a request succeeded: two of them, to know of one another."""
+        self._failing: set[str] = set()
+        """Organizations that failed since the last success: two of them, to know whether it is one alone."""
+
+    @property
+    def only_failing(self) -> str | None:
+        """Name the one organization that fails, where no other does and another has been answered; else None."""
+        if len(self._failing) != 1 or not self._answered - self._failing:
+            return None
+        return next(iter(self._failing))
 
     @property
     def is_outage(self) -> bool:
         """Tell whether nothing succeeds any more."""
         return self._failures >= self._tolerated
 
-    def succeeded(self) -> None:
+    def succeeded(self, organization: str = "") -> None:
         """Note that the API answered for the rows of a request."""
+        _keep_two(self._answered, organization)
+        self._failing.clear()
         self.successes += 1
         self._failures = 0
         self.failing_since = None
 
-    def failed(self, now: float, why: str = "", *, is_throttled: bool = False) -> None:
+    def failed(self, now: float, why: str = "", *, organization: str = "", is_throttled: bool = False) -> None:
         """Note that an attempt failed in a way that is about no row, and why."""
+        _keep_two(self._failing, organization)
         self.why = why
         self._failures += not is_throttled
         if self.failing_since is None:
             self.failing_since = now
+
+
+def _keep_two(names: set[str], name: str) -> None:
+    if len(names) < 2:
+        names.add(name)
 
 
 class RetryBudget:

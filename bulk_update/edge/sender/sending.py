@@ -360,7 +360,7 @@ class Sender:
         self._resting.clear(organization)
         if self._health.is_outage:
             self._means.witness.outage_changed(None)
-        self._health.succeeded()
+        self._health.succeeded(organization)
 
     def _failed(self, exchange: Exchange, trouble: Trouble, judgement: Judgement) -> None:
         """Count a failure against the batch, if the API has answered others since it first failed."""
@@ -371,7 +371,8 @@ class Sender:
         exchange.failures += 1
         exchange.counted += policy.counts and health.successes > exchange.successes
         was_outage = health.is_outage
-        health.failed(asyncio.get_running_loop().time(), _why(judgement), is_throttled=policy.pushback)
+        now, why = asyncio.get_running_loop().time(), _why(judgement)
+        health.failed(now, why, organization=organization, is_throttled=policy.pushback)
         if health.is_outage and not was_outage:
             self._means.witness.outage_changed(health.failing_since, health.why)
 
