@@ -13,7 +13,7 @@ from bulk_update.report.overview import SIGNS
 _FIGURE = "figure"
 _SHOWN_ID = 120
 _SHOWN_CODE = 60
-_SHOWN_REASON = 300
+_SHOWN_REASON = 240
 _AT_ONCE = 160
 """Characters of a message that are shown before it is opened."""
 
@@ -163,13 +163,8 @@ def _end(run: RunFacts) -> Markup:
         return tag("span", "no end recorded: still going, or killed")
     meanings = {0: "every row is updated", 1: "finished; some rows are not updated", 3: "stopped early"}
     meaning = meanings.get(run.exit or 0, "interrupted" if (run.exit or 0) > 128 else "")  # noqa: PLR2004 - a signal
-    return join(
-        [
-            tag("b", f"exit {run.exit}"),
-            Markup(" "),
-            _message(printable(run.stopped or meaning, _SHOWN_REASON), " small"),
-        ]
-    )
+    said = printable(run.stopped, _SHOWN_REASON) if run.stopped else meaning
+    return join([tag("b", f"exit {run.exit}"), Markup(" "), tag("bdi", said, class_="message small")])
 
 
 def settings_section(data: ReportData) -> Markup:
