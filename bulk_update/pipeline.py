@@ -23,11 +23,10 @@ from bulk_update.edge.ledger import Ledger, LedgerFile
 from bulk_update.edge.outbox import Outbox
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.edge.pace import Pace
-from bulk_update.edge.rescue import rescue
 from bulk_update.edge.rows import Rows
 from bulk_update.edge.sender import Means, Persistence, Sender
 from bulk_update.edge.stop import Stop
-from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerGone, LedgerUnwritable, UsageError
+from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable
 from bulk_update.model import Halted, Snapshot, Status
 from bulk_update.ports import Clock, Transport
 from bulk_update.pure.batching import Batcher
@@ -35,19 +34,16 @@ from bulk_update.pure.concurrency import Concurrency
 from bulk_update.pure.group import Limits
 from bulk_update.pure.instants import stamp
 from bulk_update.pure.intake import Intake
-from bulk_update.pure.ledger_lines import RETRY, EndLine, RateLine, ResultWriter, RunLine, encode_line
+from bulk_update.pure.ledger_lines import RETRY, EndLine, ResultWriter, RunLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance, Health
-from bulk_update.pure.shown import type_rate
 from bulk_update.pure.tally import Summary
+from bulk_update.watch import LedgerWatch, RateWatch
 
 _AHEAD: Final = 4
 """Batches that may be ready, at least, before reading waits; with many senders half as many as there are attempts."""
-
-_LOOK: Final = 1.0
-"""Seconds between looks at the control file, and at the ledger's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +104,7 @@ class Run:
         self._began = 0.0
         self._is_read_whole = False
         self._ledger = Ledger(stage.file, stage.file.seal)
+        self._watch = LedgerWatch(stage.file, self._stop, self._say)
         self._overflow = TemporaryOverflow()
         # Few batches need to be ready, since each sender has one besides.
         concurrency = plan.persistence.concurrency
@@ -170,20 +167,24 @@ class Run:
                 await self._ledger.record(encode_line(self._stage.begin) + self._stage.state.mended)
                 with self._work, self._overflow:
                     async with anyio.create_task_group() as beside:
-                        beside.start_soon(self._heed_control)
-                        beside.start_soon(self._watch_ledger)
+                        if self._stage.control is not None:
+                            watch = RateWatch(
+                                self._stage.control, self._ledger, self._stage.clock, self._keep, self._say
+                            )
+                            beside.start_soon(watch.heed)
+                        beside.start_soon(self._watch.watch)
                         await self._read_and_send()
                         beside.cancel_scope.cancel()
-                self._notice_ledger()
+                self._watch.notice()
                 ended = self._end()
                 with anyio.CancelScope(shield=True):
                     await self._ledger.record(self._end_line(ended))
                 self._ledger.close()
-                ended = self._with_ledger(ended)
+                ended = self._saved(ended)
         except* LedgerUnwritable as broken:
             self._stop.reason = _broken(broken)
-            self._notice_ledger()  # what it holds would be lost with this process
-            ended = self._with_ledger(self._end())
+            self._watch.notice()  # what it holds would be lost with this process
+            ended = self._saved(self._end())
         return ended
 
     def stop(self, reason: BulkUpdateError) -> None:
@@ -230,45 +231,15 @@ class Run:
             return rate.limit, rate.period
         return None if pace == math.inf else (pace, 1.0)
 
-    async def _heed_control(self) -> None:
-        """Keep another rate when the control file says so."""
-        control = self._stage.control
-        while control is not None:
-            await anyio.sleep(_LOOK)
-            try:
-                is_new, rate = control.look()
-            except UsageError as error:
-                self._say(f"WARNING: {error}; the rate stays as it was")
-                continue
-            if is_new:
-                self._pace.change(rate)
-                self._concurrency.allow(None if rate is None else rate.per_second)
-                words = "none" if rate is None else str(rate)
-                self._ledger.note(encode_line(RateLine(words, self._stage.clock.stamp())))
-                self._say(f"the rate is {'none' if rate is None else type_rate(rate.limit, rate.period)} now")
+    def _keep(self, rate: Rate | None) -> None:
+        self._pace.change(rate)
+        self._concurrency.allow(None if rate is None else rate.per_second)
 
-    async def _watch_ledger(self) -> None:
-        """Stop in good order when the ledger is no longer at its place: nobody would find what is recorded."""
-        while not self._notice_ledger():
-            await anyio.sleep(_LOOK)
-        self._say(f"ERROR: {self._stop.reason}; waiting for the answers that are on their way")
-
-    def _notice_ledger(self) -> bool:
-        """Tell whether the ledger was deleted, moved or replaced; if so, this is what stops the run."""
-        file = self._stage.file
-        if file.is_in_place():
-            return False
-        gone = LedgerGone(f"the ledger {file.path} was deleted, moved or replaced while the run was at work")
-        self._stop.request(gone)
-        self._stop.reason = gone
-        return True
-
-    def _with_ledger(self, ended: Ended) -> Ended:
-        """Save a ledger that is gone, now that its last line is in it, and say where it is."""
-        if not isinstance(ended.reason, LedgerGone):
+    def _saved(self, ended: Ended) -> Ended:
+        reason = self._watch.save(ended.reason)
+        if reason is ended.reason:
             return ended
-        gone = rescue(self._stage.file.path, self._stage.file.descriptor)
-        return replace(ended, summary=replace(ended.summary, stopped=str(gone)), reason=gone)
+        return replace(ended, summary=replace(ended.summary, stopped=str(reason)), reason=reason)
 
     def _say(self, message: str) -> None:
         if self._stage.observer is not None:
