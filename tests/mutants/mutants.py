@@ -24,6 +24,7 @@ class Mutant:
 
 
 _SENDER: Final = "bulk_update.edge.sender.sending"
+_RECOURSE: Final = "bulk_update.edge.sender.recourse"
 _MINUTES: Final = "bulk_update.edge.sender.minutes"
 _LEDGER: Final = "bulk_update.edge.ledger"
 _LINES: Final = "bulk_update.pure.ledger_lines"
@@ -254,7 +255,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an outage counted against the rows",
-        [Edit(_SENDER, "policy.counts and health.successes > exchange.successes", "1")],
+        [Edit(_RECOURSE, "policy.counts and health.successes > exchange.successes", "1")],
     ),
     Mutant(
         "a clean refusal after an attempt without an answer",

@@ -7,7 +7,6 @@ out; its results are recorded before they are counted, and counted before they a
 import asyncio
 import contextlib
 import itertools
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from msgspec.structs import replace
 
 from bulk_update.edge.sender.minutes import Minutes
 from bulk_update.edge.sender.parts import Delivery, Exchange, Part, halves
+from bulk_update.edge.sender.recourse import Recourse
 from bulk_update.edge.sender.resting import Resting
 from bulk_update.errors import BulkUpdateError, CredentialsRefused, LedgerUnwritable, NotThisApi
 from bulk_update.model import Answer, Batch, Halted, RowError, Status
@@ -36,12 +36,6 @@ from bulk_update.pure.retrying import (
     parse_retry_after,
 )
 from bulk_update.pure.wire import Judgement, encode_request
-
-_PATIENCE_WITH_HALVES: Final = 2
-"""Attempts of a part of a batch that has used up its own."""
-
-_SHOWN: Final = 200
-"""Characters of a message that are repeated to a person."""
 
 _HELD_UP: Final = 8
 """Batches of one organization that may wait for it alone, or be alive while it fails, before no more are taken."""
@@ -91,14 +85,12 @@ class Sender:
     ) -> None:
         self._means = means
         self._persistence = persistence
-        self._health = health
         doubtful = set() if doubtful is None else doubtful
         self._minutes = Minutes(means.recorder, means.results, means.witness, means.clock, doubtful)
         self._answers = Judge()
         self._numbers = itertools.count(first_request)
         self._resting = Resting(means.supply, min(_HELD_UP, persistence.concurrency))
-        self._sick: set[str] = set()
-        self._most_bytes = sys.maxsize
+        self._recourse = Recourse(health, self._resting, means.supply, means.witness)
 
     @property
     def doubtful(self) -> set[int]:
@@ -116,7 +108,7 @@ class Sender:
             try:
                 while parts:
                     part = parts.popleft()
-                    pieces = halves(part) if self._is_too_large(part) else delivery.cut(part)
+                    pieces = halves(part) if self._recourse.is_too_large(part) else delivery.cut(part)
                     if len(pieces) > 1:
                         parts.extendleft(reversed(pieces))
                         continue
@@ -146,21 +138,23 @@ class Sender:
             judgement = self._judge(outcome, part.batch)
             retry_after = round(self._heed(exchange, outcome, judgement), 3) or None
             line = replace(self._minutes.attempted(exchange, judgement, seconds), retry_after=retry_after)
-            match self._next_step(exchange, judgement, part.patience):
+            match self._recourse.next_step(exchange, judgement, part.patience):
                 case None:
                     delivery.taken()
                     return await self._conclude(exchange, part.asked + 1, judgement, line)
-                case Step.RETRY if self._may_be_told_apart(exchange, judgement, part, delivery):
+                case Step.RETRY if self._recourse.may_be_told_apart(exchange, judgement, part, delivery):
                     self._minutes.close(exchange, line)
-                    return self._set_aside(part, exchange, delivery)
+                    return self._recourse.set_aside(part, exchange, delivery)
                 case Step.RETRY:
                     await self._minutes.failed(line)
                     await self._pause(exchange, judgement)
                 case Step.STOP:
                     await self._renew_or_stop(exchange, judgement, line)
-                case Step.SPLIT if len(part.batch.changes) > 1 and not self._is_hopeless(judgement, part, delivery):
+                case Step.SPLIT if len(part.batch.changes) > 1 and not self._recourse.is_hopeless(
+                    judgement, part, delivery
+                ):
                     self._minutes.close(exchange, line)
-                    return self._split(part, exchange, judgement, delivery)
+                    return self._recourse.split(part, exchange, judgement, delivery)
                 case _:
                     if judgement.trouble is Trouble.REFUSED:
                         delivery.refused(part)
@@ -175,68 +169,6 @@ class Sender:
             # What came may be another request's answer; the next one over this connection would be, too.
             outcome.close()
         return judgement
-
-    def _next_step(self, exchange: Exchange, judgement: Judgement, patience: int) -> Step | None:
-        """Decide what follows an attempt; None when it was answered."""
-        trouble = judgement.trouble
-        if trouble is None:
-            self._succeeded(exchange)
-            return None
-        policy = POLICIES[trouble]
-        exchange.doubtful |= policy.may_be_applied
-        step = policy.at_first if policy.at_first is not None and not self._health.successes else policy.step
-        if step is not Step.RETRY:
-            if step is not Step.STOP:
-                self._succeeded(exchange)
-            return step
-        self._failed(exchange, trouble, judgement)
-        return Step.RETRY if exchange.counted < patience else Step.SPLIT
-
-    def _is_hopeless(self, judgement: Judgement, part: Part, delivery: Delivery) -> bool:
-        """Tell whether splitting would find no culprit: the server fails for this organization as a whole."""
-        if judgement.trouble is None or POLICIES[judgement.trouble].step is not Step.RETRY:
-            return False
-        delivery.fruitless += 1
-        if delivery.is_hopeless():
-            self._sick.add(part.batch.organization)
-        return part.batch.organization in self._sick
-
-    def _may_be_told_apart(self, exchange: Exchange, judgement: Judgement, part: Part, delivery: Delivery) -> bool:
-        """Tell whether something else of the batch should be tried, when nothing succeeds any more.
-
-        It may be an outage, or rows at fault with nothing else to send: only another part can tell.
-        """
-        if judgement.trouble is None or not POLICIES[judgement.trouble].counts:
-            return False
-        return exchange.failures >= part.patience and (len(part.batch.changes) > 1 or delivery.others > 0)
-
-    def _set_aside(self, part: Part, exchange: Exchange, delivery: Delivery) -> list[Part]:
-        """Let the other parts of the batch go first; what succeeds by then counts against this one."""
-        delivery.sets_aside = True
-        changes, organization = part.batch.changes, part.batch.organization
-        middle = len(changes) // 2
-        patience, successes = min(part.patience, _PATIENCE_WITH_HALVES), self._health.successes
-        return [
-            Part(Batch(organization, rows), patience, exchange.doubtful, part.asked, successes)
-            for rows in (changes[:middle], changes[middle:])
-            if rows
-        ]
-
-    def _split(self, part: Part, exchange: Exchange, judgement: Judgement, delivery: Delivery) -> list[Part]:
-        """Halve a part to find the rows at fault, or because it is too large for the server."""
-        trouble, patience, successes = judgement.trouble, part.patience, None
-        if trouble is Trouble.TOO_LARGE:
-            self._most_bytes = min(self._most_bytes, len(encode_request(part.batch)) // 2)
-            self._means.supply.lower_body(self._most_bytes)
-        if trouble is not None and POLICIES[trouble].step is Step.RETRY:
-            patience, successes = min(patience, _PATIENCE_WITH_HALVES), self._health.successes
-        tried = Part(part.batch, patience, exchange.doubtful, part.asked, successes)
-        return delivery.refused(tried) if trouble is Trouble.REFUSED else halves(tried)
-
-    def _is_too_large(self, part: Part) -> bool:
-        """Tell whether it should be cut before it leaves: it was ready before a smaller one was too large."""
-        is_bounded = self._most_bytes < sys.maxsize
-        return is_bounded and len(part.batch.changes) > 1 and len(encode_request(part.batch)) > self._most_bytes
 
     async def _attempt(self, exchange: Exchange) -> tuple[Answer | Fault, float]:
         """Make one attempt in its turn; return what came back, and how many seconds it took."""
@@ -353,34 +285,6 @@ class Sender:
             self._means.stop.request(_reason(judgement))
             raise Halted
         await self._minutes.failed(line)
-
-    def _succeeded(self, exchange: Exchange) -> None:
-        organization = exchange.batch.organization
-        self._sick.discard(organization)
-        self._resting.clear(organization)
-        if self._health.is_outage:
-            self._means.witness.outage_changed(None)
-        self._health.succeeded(organization)
-
-    def _failed(self, exchange: Exchange, trouble: Trouble, judgement: Judgement) -> None:
-        """Count a failure against the batch, if the API has answered others since it first failed."""
-        policy, health, organization = POLICIES[trouble], self._health, exchange.batch.organization
-        self._resting.suspect(organization)
-        if exchange.successes is None:
-            exchange.successes = health.successes
-        exchange.failures += 1
-        exchange.counted += policy.counts and health.successes > exchange.successes
-        was_outage = health.is_outage
-        now, why = asyncio.get_running_loop().time(), _why(judgement)
-        health.failed(now, why, organization=organization, is_throttled=policy.pushback)
-        if health.is_outage and not was_outage:
-            self._means.witness.outage_changed(health.failing_since, health.why)
-
-
-def _why(judgement: Judgement) -> str:
-    """Say in short what went wrong with an attempt."""
-    http = f"HTTP {judgement.http}, " if judgement.http is not None else ""
-    return f"{http}{judgement.code}: {judgement.message[:_SHOWN]}"
 
 
 def _reason(judgement: Judgement) -> BulkUpdateError:
