@@ -11,7 +11,7 @@ bytes, in `Places`. Where there is no overflow (or no more room in it), batches 
 of the groups that hold many rows and have held them long.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Sequence
 from typing import Final
 
@@ -44,6 +44,8 @@ class Batcher:
         self._overflow = overflow
         self._groups: dict[str, Group] = {}
         self._ready: deque[Batch] = deque()
+        self._ready_of: Counter[str] = Counter()
+        """How many of them are of which organization."""
         self._parked: dict[str, list[Batch]] = {}
         self._leaving: deque[Group] = deque()
         self._closed = False
@@ -99,18 +101,19 @@ class Batcher:
             self._seal(group, early=self._closed)
         if not self._ready and self.is_full():
             self._unblock()
-        if not self._ready:
+        if not self._ready or (passing_over and all(name in passing_over for name in self._ready_of)):
             return None
         if passing_over and self._ready[0].organization in passing_over:
-            place = next((at for at, each in enumerate(self._ready) if each.organization not in passing_over), None)
-            if place is None:
-                return None
+            place = next(at for at, each in enumerate(self._ready) if each.organization not in passing_over)
             self._ready.rotate(-place)
             batch = self._ready.popleft()
             self._ready.rotate(place)
         else:
             batch = self._ready.popleft()
         self.rows -= len(batch.changes)
+        self._ready_of[batch.organization] -= 1
+        if not self._ready_of[batch.organization]:
+            del self._ready_of[batch.organization]
         return batch
 
     def leave_early(self) -> None:
@@ -148,6 +151,7 @@ class Batcher:
         parked = [batch for batch in self._ready if batch.organization == organization]
         if parked:
             self._parked[organization] = parked
+            del self._ready_of[organization]
             self._ready = deque(batch for batch in self._ready if batch.organization != organization)
 
     def resume(self, organization: str) -> None:
@@ -156,7 +160,10 @@ class Batcher:
         if group is None or not group.is_resting:
             return
         group.is_resting = False
-        self._ready.extend(self._parked.pop(organization, ()))
+        parked = self._parked.pop(organization, [])
+        if parked:
+            self._ready_of[organization] = len(parked)
+            self._ready.extend(parked)
         if self._closed and group.rows:
             self._leaving.append(group)
         elif group.rows >= self._limits.count:
@@ -226,6 +233,7 @@ class Batcher:
             batch = group.cut(limits, ids)
             self._used -= rows_cost(batch.changes)
             self._ready.append(batch)
+            self._ready_of[batch.organization] += 1
             if group.overflowed and len(self._ready) >= _AHEAD:
                 self._leaving.append(group)
                 break

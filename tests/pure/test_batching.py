@@ -106,7 +106,7 @@ def next_fit(rows: Sequence[Change], limits: Limits) -> int:
 def is_back_to_nothing(batcher: Batcher) -> bool:
     """Tell whether the batcher believes that it holds nothing, and holds nothing."""
     accounts = (batcher._used, batcher._held, batcher.rows, batcher.ready)  # noqa: SLF001
-    places = (batcher._groups, batcher._leaving, batcher._parked, batcher._away)  # noqa: SLF001
+    places = (batcher._groups, batcher._leaving, batcher._parked, batcher._away, batcher._ready_of)  # noqa: SLF001
     return accounts == (0, 0, 0, 0) and not any(places)
 
 
@@ -551,6 +551,22 @@ def test_an_organization_that_rests_holds_up_no_other() -> None:
     batcher.resume("one")
     batcher.release("one", ["a"])
     assert lines_of(take_all(batcher)) == [[2], [4]]
+    assert is_back_to_nothing(batcher)
+
+
+def test_organizations_are_passed_over_and_keep_their_place() -> None:
+    batcher = Batcher(Limits(1, 10**6, 10**9))
+    batcher.add([change("a", 1, "big"), change("b", 2, "big"), change("c", 3, "small"), change("d", 4, "big")])
+    assert batcher.take({"big", "small"}) is None
+    assert batcher.take({"big"}).ids == ["c"]  # type: ignore[union-attr]
+    assert batcher.take({"big"}) is None
+    batcher.rest("big")
+    assert batcher.take() is None
+    batcher.resume("big")
+    assert batcher.take({"big"}) is None
+    assert [batcher.take({"small"}).ids for _ in range(3)] == [["a"], ["b"], ["d"]]  # type: ignore[union-attr]
+    for identifier, name in (("a", "big"), ("b", "big"), ("c", "small"), ("d", "big")):
+        batcher.release(name, [identifier])
     assert is_back_to_nothing(batcher)
 
 
