@@ -23,7 +23,7 @@ _LOOK_AGAIN: Final = 1.0
 """Seconds after which one that waits looks whether another rate is to be kept."""
 
 _TIMER: Final = 0.005
-"""Seconds between two tokens, at least: timers are no finer; faster rates leave in small bursts."""
+"""Seconds that a timer may be late, and between two tokens at least; faster rates leave in small bursts."""
 
 _FORGET_AT: Final = 10_000
 """Organizations whose pace is remembered before those that have rested are forgotten."""
@@ -241,8 +241,8 @@ class _Lane:
             while (wait := self._wait(now())) > 0:
                 # The pace may change meanwhile, so a long wait looks again.
                 await asyncio.sleep(min(wait, _LOOK_AGAIN))
+            self._last = self._turn_at(now())
             self._is_left_over = False
-            self._last = now()
 
     def pass_on(self) -> None:
         """Leave a turn to the next: who had it does not use it."""
@@ -294,8 +294,16 @@ class _Lane:
         governor = self.governor
         if governor.is_probing and self.flying > 0:
             return 0.05
-        spacing = 1 / governor.pace if governor.is_slowed and not self._is_left_over else 0.0
-        return max(governor.not_before, self._last + spacing) - now
+        return max(governor.not_before, self._last + self._spacing()) - now
+
+    def _turn_at(self, now: float) -> float:
+        """Tell when the turn was that is had now: who comes late is made up for, as far as timers are late."""
+        if not self.governor.is_slowed:
+            return now
+        return max(min(now, self._last + self._spacing()), now - _TIMER)
+
+    def _spacing(self) -> float:
+        return 1 / self.governor.pace if self.governor.is_slowed and not self._is_left_over else 0.0
 
     def _set(self, rate: Rate | None) -> None:
         if rate is None:

@@ -155,3 +155,24 @@ async def test_the_rates_of_many_organizations_take_no_memory_for_ever() -> None
         if number % 1_000 == 0:
             await asyncio.sleep(20)
     assert len(pace._lanes) < 12_000  # noqa: SLF001
+
+
+@pytest.mark.parametrize("allowed", [40, 400, 2_000])
+def test_a_slowed_pace_is_kept_although_timers_are_late(allowed: int) -> None:
+    """A timer a request, each a little late, would end below a thousand a second."""
+
+    async def slowed() -> tuple[float, list[float]]:
+        now = asyncio.get_running_loop().time
+        pace = pace_of(Rate(5 * allowed, 1.0))
+        for number in range(allowed):
+            pace.accepted("org-1", number / allowed)
+            await asyncio.sleep(1 / allowed)
+        pace.refused("org-1", now(), 0)
+        await leave(pace)
+        times = await times_of(pace, 2 * allowed)
+        return pace.allowed, times
+
+    pace, times = run_virtually(slowed(), lateness=0.001)
+    assert 0 < pace < 5 * allowed
+    assert (len(times) - 1) / (times[-1] - times[0]) >= 0.97 * pace
+    assert busiest_window(times, 1.0) <= 1.02 * pace + 1
