@@ -43,3 +43,21 @@ async def test_what_takes_for_ever_has_a_time_of_day_all_the_same(tmp_path: Path
     slow = ("--rate", "0.0000001/h", "--batch-size", "1")
     assert (await run("check", path, *slow, env={})).code == 0
     assert (await run("check", path, "--rate", "none", "--json", env={})).json["done_by"] is None
+
+
+async def test_the_time_heeds_the_rate_that_holds_longest(tmp_path: Path) -> None:
+    path = tmp_path / "changes.ndjson"
+    path.write_text(ndjson([*rows(4, "org-1"), *rows(4, "org-2")]))
+    small = ("--batch-size", "1", "--organization-rate")
+    slow = await run("check", path, *small, "1/m", env={})
+    assert "3 min at 1/m for each organization: done by " in slow.out
+    assert "2 s at 5/s: done by " in (await run("check", path, *small, "600/m", env={})).out
+    told = (await run("check", path, *small, "1/m", "--rate", "none", "--json", env={})).json
+    assert (told["seconds"], told["pace"]) == (180.0, "1/m for each organization")
+
+
+async def test_a_rate_of_organizations_that_is_none_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "changes.ndjson"
+    path.write_text(ndjson(rows(2)))
+    refused = await run("check", path, "--organization-rate", "5/x", env={})
+    assert (refused.code, "--organization-rate: found '5/x'" in refused.err) == (2, True)
