@@ -146,7 +146,8 @@ def _request_parts(standing: Standing) -> list[Part]:
     if snapshot.pushbacks:
         times, short = counted(snapshot.pushbacks, "time"), counted(snapshot.pushbacks, "pushback")
         parts.append(Part(f"pushed back {times}", rank=5, tone=Tone.TROUBLE, short=short))
-    if snapshot.flying:
+    # Told from the first request on: a part that comes and goes would move all that stands behind it.
+    if snapshot.flying or (snapshot.attempts and snapshot.outage is None):
         parts.append(Part(f"{snapshot.flying:,} in flight", rank=12, tone=Tone.ASIDE))
     return parts
 

@@ -44,6 +44,13 @@ def test_what_is_amiss_is_named() -> None:
     )
 
 
+def test_requests_in_flight_are_told_also_while_there_are_none() -> None:
+    standing = standing_of(run_at(5, attempts=3), share=0.5)
+    assert say(standing) == "0 updated · 0 failed · 0 in flight · 50 %"
+    busy = replace(standing, snapshot=replace(standing.snapshot, flying=1))
+    assert say(busy) == "0 updated · 0 failed · 1 in flight · 50 %"
+
+
 def test_without_an_end_in_sight_the_time_so_far_is_told() -> None:
     assert say(standing_of(run_at(125))) == "0 updated · 0 failed · 2 min 5 s so far"
 
