@@ -307,7 +307,8 @@ class Run:
     def _end(self) -> Ended:
         summary, reason = self._summary(), self._stop.reason
         if isinstance(reason, InputError) and self._books.attempts:
-            broken = InputBroken(f"{reason} What was read before has been sent or is counted as unsent")
+            end = "" if str(reason).endswith((".", "?")) else "."
+            broken = InputBroken(f"{reason}{end} What was read before has been sent or is counted as unsent")
             broken.__cause__ = reason.__cause__
             reason = broken
         if not summary.is_balanced():

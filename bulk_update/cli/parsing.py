@@ -39,7 +39,7 @@ def parse(words: Sequence[str], environ: Mapping[str, str] = _NOWHERE) -> argpar
         raise UsageError("found no words, expected an input, such as changes.ndjson. See bulk-update --help")
     if words[0] == "help" and words[1:]:
         if words[1] not in VERBS:
-            raise UsageError(f"help: {_refused(words[1], list(VERBS))}. See bulk-update --help")
+            raise UsageError(_with_help("help: " + _refused(words[1], list(VERBS)), "bulk-update --help"))
         words = [*words[1:], "--help"]
     if words[0] in (*_HELP, "help"):
         give(f"{OVERVIEW}\n\n{OF_VERBS}\n\n{EXAMPLES}\n\n{ENVIRONMENT}\n\n{EXIT_CODES}")
@@ -231,8 +231,12 @@ def _refused(word: str, choices: Sequence[str]) -> str:
 
 def _refuse(verb: Verb, message: str) -> NoReturn:
     """Say what was found and expected, and where to read more."""
+    raise UsageError(_with_help(message, f"bulk-update {verb.name} --help"))
+
+
+def _with_help(message: str, where: str) -> str:
     end = "" if message.endswith("?") else "."
-    raise UsageError(f"{message}{end} See bulk-update {verb.name} --help")
+    return f"{message}{end} See {where}"
 
 
 def _parser(verb: Verb) -> argparse.ArgumentParser:

@@ -123,6 +123,7 @@ def test_words_that_make_no_sense_are_refused_with_what_was_meant(words: str) ->
     assert message.startswith(REFUSALS[words]) or (REFUSALS[words] in message and "did you mean" in REFUSALS[words])
     assert "hunter2" not in message
     assert "argument " not in message
+    assert "?." not in message
 
 
 @pytest.mark.parametrize("option", [option for option in VERBS["run"].options if option.metavar is not None])
