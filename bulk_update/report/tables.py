@@ -13,7 +13,7 @@ from bulk_update.report.overview import SIGNS
 _FIGURE = "figure"
 _SHOWN_ID = 120
 _SHOWN_CODE = 60
-_SHOWN_REASON = 240
+_SHOWN_STOP = 320
 _AT_ONCE = 160
 """Characters of a message that are shown before it is opened."""
 
@@ -138,10 +138,10 @@ def runs_section(data: ReportData) -> Markup:
     note = (
         tag("p", f"{figures.count(left, 'run')} after the first are left out here.", class_="note") if left else NOTHING
     )
-    return join([table("Runs", columns, [_run(run) for run in data.runs], is_cards=True), note])
+    return join([table("Runs", columns, [_run(run, data.last) for run in data.runs], is_cards=True), note])
 
 
-def _run(run: RunFacts) -> Sequence[str]:
+def _run(run: RunFacts, last: RunFacts) -> Sequence[str]:
     return (
         f"{run.number}",
         run.verb,
@@ -149,7 +149,7 @@ def _run(run: RunFacts) -> Sequence[str]:
         figures.duration(run.seconds),
         f"{run.settled:,}",
         f"{run.attempts:,}",
-        join([_end(run), *(_rate(change) for change in run.rates)]),
+        join([_end(run, last), *(_rate(change) for change in run.rates)]),
     )
 
 
@@ -158,12 +158,13 @@ def _rate(change: RateChange) -> Markup:
     return tag("bdi", words, class_="message small")
 
 
-def _end(run: RunFacts) -> Markup:
+def _end(run: RunFacts, last: RunFacts) -> Markup:
     if run.ended is None:
-        return tag("span", "no end recorded: still going, or killed")
+        # A ledger has one run at a time: only the last can still be at work.
+        return tag("span", "no end recorded: " + ("still going, or killed" if run.number == last.number else "killed"))
     meanings = {0: "every row is updated", 1: "finished; some rows are not updated", 3: "stopped early"}
     meaning = meanings.get(run.exit or 0, "interrupted" if (run.exit or 0) > 128 else "")  # noqa: PLR2004 - a signal
-    said = printable(run.stopped, _SHOWN_REASON) if run.stopped else meaning
+    said = printable(run.stopped, _SHOWN_STOP) if run.stopped else meaning
     return join([tag("b", f"exit {run.exit}"), Markup(" "), tag("bdi", said, class_="message small")])
 
 

@@ -22,6 +22,9 @@ _HANGING: Final = 4
 
 _NAME: Final = 60
 _MESSAGE: Final = 200
+_STOPPED: Final = 500
+"""Letters of why a run stopped: what to do stands at the end."""
+
 _SPARKS: Final = {True: "▁▂▃▄▅▆▇█", False: "_.-=+*#@"}
 _SPARK_WIDTH: Final = 60
 
@@ -178,7 +181,7 @@ def _runs(data: ReportData, columns: int | None) -> list[str]:
             figures.duration(run.seconds),
             figures.count(run.settled, "result"),
             figures.count(run.attempts, "attempt"),
-            _how_it_ended(run),
+            _how_it_ended(run, data.last),
         ]
         for run in shown
     ]
@@ -193,11 +196,11 @@ def _rates(run: RunFacts) -> list[str]:
     ]
 
 
-def _how_it_ended(run: RunFacts) -> str:
+def _how_it_ended(run: RunFacts, last: RunFacts) -> str:
     """Say how a run ended, in a few words; they are safe to be shown."""
     if run.ended is None:
-        return "no end: still going, or killed"
-    return f"exit {run.exit}" + (f": {printable(run.stopped, _MESSAGE)}" if run.stopped else "")
+        return "no end: still going, or killed" if run.number == last.number else "no end: killed"
+    return f"exit {run.exit}" + (f": {printable(run.stopped, _STOPPED)}" if run.stopped else "")
 
 
 def _next(data: ReportData, columns: int | None) -> list[str]:

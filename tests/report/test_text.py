@@ -5,9 +5,10 @@ import re
 import pytest
 
 from bulk_update.model import RowError, Status
+from bulk_update.report.page import render
 from bulk_update.report.text import describe
 from tests.report.hostile import hostile
-from tests.report.ledgers import LedgerMaker, change, gather
+from tests.report.ledgers import BEGAN, LedgerMaker, change, gather
 from tests.report.weather import Migration, migration
 from tests.report.wordy import wordy
 
@@ -95,3 +96,19 @@ def test_long_cells_hang_under_themselves_on_a_terminal(columns: int) -> None:
     assert max(map(len, lines)) < columns
     whole = describe(data).split("\n")
     assert "".join(" ".join(lines).split()) == "".join(" ".join(whole).split())
+
+
+def test_only_the_last_run_may_be_at_work_still_and_why_one_stopped_is_told_to_its_end() -> None:
+    appends: list[bytes] = []
+    maker, stopped = LedgerMaker(appends.append), f"{'no answer, ' * 22}run the same command again"
+    maker.run(0.0)
+    maker.run(10.0)
+    maker.end(11.0, 3, {"run_seconds": 1.0, "stopped": stopped})
+    maker.run(20.0)
+    data = gather(b"".join(appends))
+    text = describe(data)
+    assert re.findall(r"no end: .*", text) == ["no end: killed", "no end: still going, or killed"]
+    assert f"exit 3: {stopped}" in text
+    page = render(data, BEGAN)
+    assert page.count(">no end recorded: killed<") == page.count(">no end recorded: still going, or killed<") == 1
+    assert stopped in page
