@@ -198,9 +198,9 @@ class Books:
         failed = self._tally.settled[Status.FAILED]
         settled = sum(self._tally.settled.values())
         if self._max_failures.is_exceeded(failed, settled):
-            self._stop(
-                TooManyFailures(f"{counted(failed, 'row has', 'rows have')} failed, more than --max-failures allows")
-            )
+            # More may fail until the run ends: what is on its way is still answered.
+            had = counted(failed, "row had", "rows had")
+            self._stop(TooManyFailures(f"{had} failed by then, more than --max-failures allows"))
 
 
 def _outcomes(updated: Sequence[Change], others: Sequence[tuple[Change, Status, RowError]]) -> list[Outcome]:

@@ -51,7 +51,7 @@ def ended(
 
 REFUSED: Final = CredentialsRefused("the API refused the credentials")
 SIGNAL: Final = Interrupted(15)
-TOO_MANY: Final = TooManyFailures("9 rows have failed")
+TOO_MANY: Final = TooManyFailures("9 rows had failed by then")
 
 OF_RUN: Final = [
     (ended("run", updated=3), None),
