@@ -76,10 +76,7 @@ class LedgerFile:
 
         LedgerError, with the line number, when the ledger is damaged.
         """
-        head = os.pread(self._descriptor, len(_HEAD), 0)
-        # A power cut may leave zeros where the first append should be: that is a torn tail.
-        if not _HEAD.startswith(head.rstrip(b"\0")):
-            raise LedgerError(f"{self.path} is not a ledger: it begins with other words; {_meant_by(self.path)}")
+        self._refuse_other_words()
         reader = SealedReader()
         try:
             for block in _blocks(self._descriptor):
@@ -96,11 +93,21 @@ class LedgerFile:
         return reader.tail
 
     def read_first(self, fold: Callable[[Append], None]) -> None:
-        """Hand the first append to `fold`, as far as it is whole: it tells whose ledger this is."""
+        """Hand the first append to `fold`, as far as it is whole: it tells whose ledger this is.
+
+        LedgerError when it is no ledger.
+        """
+        self._refuse_other_words()
         reader = SealedReader()
         with contextlib.suppress(Damage, ValueError):
             for append in reader.feed(os.pread(self._descriptor, _BLOCK, 0))[:1]:
                 fold(append)
+
+    def _refuse_other_words(self) -> None:
+        head = os.pread(self._descriptor, len(_HEAD), 0)
+        # A power cut may leave zeros where the first append should be: that is a torn tail.
+        if not _HEAD.startswith(head.rstrip(b"\0")):
+            raise LedgerError(f"{self.path} is not a ledger: it begins with other words; {_meant_by(self.path)}")
 
     def bytes_at(self, offset: int, size: int) -> bytes:
         """Read a line again."""
