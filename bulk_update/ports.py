@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from bulk_update.errors import BulkUpdateError
-from bulk_update.model import Answer, Attempted, Settled
+from bulk_update.model import Answer, Attempted, Batch, Settled
 from bulk_update.pure.retrying import Fault
 
 
@@ -138,6 +138,9 @@ class Supply(Protocol):
 
     def resume(self, organization: str) -> None:
         """Hand out batches of an organization again."""
+
+    def take_back(self, batch: Batch) -> None:
+        """Let the rows of a batch that was handed out wait again: nothing of it was sent."""
 
     def lower_body(self, most: int) -> None:
         """Make the bodies of batches to come smaller."""

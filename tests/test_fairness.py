@@ -1,6 +1,7 @@
 """Whole runs in virtual time: rates of every size, exploring, and organizations that hold up no other."""
 
 import asyncio
+import json
 import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -231,6 +232,51 @@ async def test_one_that_is_throttled_for_ever_and_comes_first_holds_up_no_other(
     told_at_first = 0.0 if retry_after is None else 1.1 * float(retry_after)
     assert times[0] <= 1 + told_at_first
     assert times[-1] <= 1.1 * 200 / 5 + told_at_first
+
+
+@pytest.mark.parametrize(("sick", "seconds"), [(2, 60), (5, 90)])
+async def test_several_that_are_throttled_for_ever_and_come_first_give_their_senders_to_the_others(
+    sick: int, seconds: float
+) -> None:
+    """Each has more batches than there are senders; those that were not sent make way."""
+    changes = [row(f"b{n}", f"bad-{n // 1_000}") for n in range(1_000 * sick)]
+    changes += [row(f"a{n}", f"org-{n % 10}") for n in range(1_000)]
+    times = await others_beside_throttled(changes, lambda name: name.startswith("bad"), None)
+    assert times[-1] <= seconds
+
+
+@pytest.mark.parametrize("what", ["503 for ever", "never answers"])
+async def test_several_that_are_sick_and_come_first_give_their_senders_to_the_others(what: str) -> None:
+    outcome, seconds = BAD[what]
+    changes = [row(f"b{n}", f"bad-{n // 1_000}") for n in range(2_000)]
+    changes += [row(f"a{n}", f"org-{n % 10}") for n in range(1_000)]
+    api = FakeApi(
+        lambda sent: outcome(sent) if sent.organization.startswith("bad") else updated(sent),
+        latency=lambda sent: seconds if sent.organization.startswith("bad") else 0.1,
+    )
+    run = make_run(api, changes, patient(Rate(5, 1.0), size=10))
+    asyncio.get_running_loop().call_later(300.0, lambda: run.stop(Interrupted(15)))
+    ended = await run.carry_out()
+    assert (ended.summary.updated, ended.summary.failed, api.clashes) == (1_000, 0, [])
+    assert max(time for time, sent, _ in api.answered if sent.organization.startswith("org-")) < 100
+
+
+async def test_those_that_made_way_are_sent_when_their_organization_is_well_again() -> None:
+    """Their ids repeat, so the order in which they leave can be seen."""
+    changes = [row(f"b{n % 150}", f"bad-{n // 600}", actionIcon=f"icon-{n}") for n in range(1_200)]
+    changes += [row(f"a{n}", f"org-{n % 10}") for n in range(200)]
+    api = FakeApi(lambda sent: throttled() if sent.organization.startswith("bad") and sent.time < 60 else updated(sent))
+    done = await carry_out_with(api, changes, patient(Rate(5, 1.0), size=10))
+    assert (done.summary.exit, done.summary.updated, api.clashes) == (0, 1_400, [])
+    applied: dict[str, list[int]] = {}
+    for _, sent, outcome in api.answered:
+        if isinstance(outcome, Answer) and outcome.status == 200 and sent.organization.startswith("bad"):
+            for activity in map(json.loads, sent.activities):
+                applied.setdefault(f"{sent.organization} {activity['id']}", []).append(
+                    int(activity["actionIcon"].removeprefix("icon-"))
+                )
+    assert len(applied) == 300
+    assert all(icons == sorted(icons) for icons in applied.values())
 
 
 @pytest.mark.parametrize("sick", [2, 5])

@@ -103,6 +103,11 @@ class Outbox:
         self._batcher.resume(organization)
         self._wake_one()
 
+    def take_back(self, batch: Batch) -> None:
+        """Let the rows of a batch that was taken wait again: nothing of it was sent."""
+        self._batcher.take_back(batch)
+        self._wake_one()
+
     def lower_body(self, most: int) -> None:
         """Make the bodies of batches to come smaller."""
         self._batcher.lower_body(most)

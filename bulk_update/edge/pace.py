@@ -226,6 +226,8 @@ class _Lane:
         self._first = asyncio.Lock()
         self._last = -math.inf
         self._is_left_over = False
+        self._is_spaced = False
+        """One that was interrupted has waited for the limiter already."""
         self._set(rate)
 
     async def turn(self) -> None:
@@ -236,13 +238,14 @@ class _Lane:
             self._last = now()
             return
         async with self._first:  # so that who looks again keeps the place in line
-            if not self._is_left_over:
+            if not (self._is_left_over or self._is_spaced):
                 await self._space()
+                self._is_spaced = True
             while (wait := self._wait(now())) > 0:
                 # The pace may change meanwhile, so a long wait looks again.
                 await asyncio.sleep(min(wait, _LOOK_AGAIN))
             self._last = self._turn_at(now())
-            self._is_left_over = False
+            self._is_left_over = self._is_spaced = False
 
     def pass_on(self) -> None:
         """Leave a turn to the next: who had it does not use it."""

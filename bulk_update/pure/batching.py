@@ -116,6 +116,14 @@ class Batcher:
             del self._ready_of[batch.organization]
         return batch
 
+    def take_back(self, batch: Batch) -> None:
+        """Let the rows of a batch that was taken wait again, before all others: nothing of it was sent."""
+        group = self._groups[batch.organization]
+        self._used += group.take_back(batch)
+        self.rows += len(batch.changes)
+        if not group.is_resting:
+            self._let_leave(group)
+
     def leave_early(self) -> None:
         """Let the group that has waited longest go as it is: senders are idle and the input is slow."""
         away = self._any_away()
@@ -164,16 +172,19 @@ class Batcher:
         if parked:
             self._ready_of[organization] = len(parked)
             self._ready.extend(parked)
-        if self._closed and group.rows:
-            self._leaving.append(group)
-        elif group.rows >= self._limits.count:
-            self._seal(group)
+        self._let_leave(group)
 
     def lower_body(self, most: int) -> None:
         """Make the bodies of batches to come smaller: the server has refused larger ones."""
         self._limits = self._limits.with_body(most)
         for group in self._groups.values():
             group.bound(self._limits.body)
+
+    def _let_leave(self, group: Group) -> None:
+        if self._closed and group.rows:
+            self._leaving.append(group)
+        elif group.rows >= self._limits.count:
+            self._seal(group)
 
     def _open(self, organization: str) -> Group:
         group = Group(organization, self._limits.body)

@@ -270,6 +270,14 @@ class Group:
             self.under_way = set(ids)
         return Batch(self.organization, rows, ids)
 
+    def take_back(self, batch: Batch) -> int:
+        """Put the rows of a batch, of which nothing was sent, in front of all; return the bytes of memory they take."""
+        if self.under_way is not None:
+            self.under_way.difference_update(batch.ids)
+        self.waiting = [*batch.changes, *self.waiting]
+        self.size += sum(len(change.activity) + 1 for change in batch.changes)
+        return rows_cost(batch.changes)
+
     def _fitting(self, limits: Limits) -> int:
         size = 0
         for count, change in enumerate(self.waiting[: limits.count]):

@@ -176,3 +176,15 @@ def test_a_slowed_pace_is_kept_although_timers_are_late(allowed: int) -> None:
     assert 0 < pace < 5 * allowed
     assert (len(times) - 1) / (times[-1] - times[0]) >= 0.97 * pace
     assert busiest_window(times, 1.0) <= 1.02 * pace + 1
+
+
+async def test_a_turn_that_was_interrupted_costs_no_other_turn() -> None:
+    pace, now = pace_of(Rate(1, 5.0)), asyncio.get_running_loop().time
+    for _ in range(2):
+        await pace.turn()
+    pace.refused("org-1", now(), 8.0)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout_at(6.0):
+            await pace.turn()
+    await pace.turn()
+    assert 8 <= now() < 9

@@ -1,3 +1,4 @@
+import itertools
 import mmap
 import random
 import tracemalloc
@@ -128,6 +129,7 @@ class Course:
             self.expected[row.organization, row.id].append(row)
         self.added = 0
         self.out: dict[tuple[str, str], Change] = {}
+        self.unsent: list[Batch] = []
         self.taken = 0
         self.resting: set[str] = set()
 
@@ -172,6 +174,7 @@ class Course:
             assert row == self.expected[row.organization, row.id].popleft(), "out of order, or twice"
             self.out[row.organization, row.id] = row
         self.taken += len(ids)
+        self.unsent.append(batch)
         assert self.batcher.rows == self.added - self.taken
 
     def release(self) -> None:
@@ -183,7 +186,20 @@ class Course:
         final = self.chance.sample(ids, self.chance.randint(1, len(ids)))
         for identifier in final:
             del self.out[organization, identifier]
+        self.unsent = [each for each in self.unsent if each.organization != organization or not {*each.ids} & {*final}]
         self.batcher.release(organization, final)
+
+    def take_back(self) -> None:
+        """Let a batch of which nothing was sent wait again."""
+        if not self.unsent:
+            return
+        batch = self.unsent.pop(self.chance.randrange(len(self.unsent)))
+        for row in batch.changes:
+            del self.out[row.organization, row.id]
+            self.expected[row.organization, row.id].appendleft(row)
+        self.taken -= len(batch.changes)
+        self.batcher.take_back(batch)
+        assert self.batcher.rows == self.added - self.taken
 
     def leave_early(self) -> None:
         self.batcher.leave_early()
@@ -219,7 +235,7 @@ class Course:
 
 
 STEPS = (Course.add, Course.add, Course.take, Course.take, Course.release, Course.leave_early)
-TROUBLED = (*STEPS, Course.rest, Course.resume)
+TROUBLED = (*STEPS, Course.rest, Course.resume, Course.take_back)
 
 
 @st.composite
@@ -551,6 +567,29 @@ def test_an_organization_that_rests_holds_up_no_other() -> None:
     batcher.resume("one")
     batcher.release("one", ["a"])
     assert lines_of(take_all(batcher)) == [[2], [4]]
+    assert is_back_to_nothing(batcher)
+
+
+@pytest.mark.parametrize("is_resting", [True, False])
+@pytest.mark.parametrize("closed", [True, False])
+def test_what_was_taken_and_not_sent_leaves_first_of_all_as_soon_as_it_may(is_resting: bool, closed: bool) -> None:
+    batcher = Batcher(Limits(count=2))
+    batcher.add([change("a", 1), change("b", 2), change("a", 3), change("c", 4)])
+    batch = batcher.take()
+    assert batch is not None
+    if is_resting:
+        batcher.rest("org")
+    if closed:
+        batcher.close()
+    batcher.take_back(batch)
+    assert batcher.rows == 4
+    if is_resting:
+        assert batcher.take() is None
+        batcher.resume("org")
+    batcher.close()
+    first, *others = lines_of(take_all(batcher))
+    assert first == [1, 2]
+    assert sorted(itertools.chain(*others)) == [3, 4]
     assert is_back_to_nothing(batcher)
 
 

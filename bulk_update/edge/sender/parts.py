@@ -34,7 +34,7 @@ class Exchange:
     `doubtful`: some attempt may have been applied. `counted`: failures while the API answered others.
     `successes`: how many requests had succeeded when this one failed first. `left`: loop time at which the
     last attempt left. `is_out`: it has left and is not answered. `is_open`: the ledger knows that it goes out,
-    and not how it ended.
+    and not how it ended. `is_fresh`: nothing of its delivery was sent before.
     """
 
     number: int
@@ -47,6 +47,7 @@ class Exchange:
     left: float = 0.0
     is_out: bool = False
     is_open: bool = False
+    is_fresh: bool = False
 
 
 @dataclass(slots=True)
@@ -55,7 +56,8 @@ class Delivery:
 
     `fruitless`: parts in a row that were given up or split for the server's failures. `others`: parts that
     wait for the one under way. `sets_aside`: what is left of that one waits for them. `refusals`: requests that
-    were refused whole. `culprits`: rows that were refused alone since one was last taken.
+    were refused whole. `culprits`: rows that were refused alone since one was last taken. `is_fresh`: it is whole,
+    and nothing of it was sent.
     """
 
     rows: int
@@ -64,6 +66,7 @@ class Delivery:
     sets_aside: bool = False
     refusals: int = 0
     culprits: int = 0
+    is_fresh: bool = True
 
     def taken(self) -> None:
         """Note that a part was answered."""

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from bulk_update.edge.sender.minutes import Minutes
 from bulk_update.edge.sender.parts import Delivery, Exchange, Part, halves
 from bulk_update.edge.sender.recourse import Recourse
-from bulk_update.edge.sender.resting import Resting
+from bulk_update.edge.sender.resting import MadeWay, Resting
 from bulk_update.errors import BulkUpdateError, CredentialsRefused, LedgerUnwritable, NotThisApi
 from bulk_update.model import Answer, Batch, Halted, RowError, Status
 from bulk_update.ports import Clock, Pacing, Passage, Recorder, Stopping, Supply, Transport, Witness
@@ -110,11 +110,15 @@ class Sender:
                     part = parts.popleft()
                     pieces = halves(part) if self._recourse.is_too_large(part) else delivery.cut(part)
                     if len(pieces) > 1:
+                        delivery.is_fresh = False
                         parts.extendleft(reversed(pieces))
                         continue
                     delivery.others, delivery.sets_aside = len(parts), False
                     left = await self._exchange(part, delivery)
+                    delivery.is_fresh = False
                     parts = deque((*parts, *left) if delivery.sets_aside else (*left, *parts))
+            except MadeWay:
+                self._means.supply.take_back(batch)
             finally:
                 for part in parts:
                     if part.doubtful:
@@ -122,7 +126,9 @@ class Sender:
 
     async def _exchange(self, part: Part, delivery: Delivery) -> list[Part]:
         """Send one part until it is answered or given up; return the parts that are left to send."""
-        exchange = Exchange(next(self._numbers), part.batch, part.doubtful, successes=part.successes)
+        exchange = Exchange(
+            next(self._numbers), part.batch, part.doubtful, successes=part.successes, is_fresh=delivery.is_fresh
+        )
         try:
             return await self._see_through(exchange, part, delivery)
         except (Halted, LedgerUnwritable, asyncio.CancelledError):
@@ -192,9 +198,18 @@ class Sender:
             means.gate.leave(is_probe=is_probe)
 
     async def _wait_for_turn(self, exchange: Exchange) -> bool:
-        """Wait for a slot, which is to be given back, and for the turn; tell whether the attempt is a probe."""
-        means, organization = self._means, exchange.batch.organization
-        await means.gate.admit(is_retry=exchange.attempts > 0)
+        """Wait for a slot, which is to be given back, and for the turn; tell whether the attempt is a probe.
+
+        `MadeWay` when the batch is to leave its sender to another organization's: nothing of it was sent.
+        """
+        await self._means.gate.admit(is_retry=exchange.attempts > 0)
+        if not exchange.is_fresh or exchange.attempts > 0:
+            return await self._come_to_turn(exchange.batch.organization)
+        with self._resting.makes_way(exchange.batch.organization):
+            return await self._come_to_turn(exchange.batch.organization)
+
+    async def _come_to_turn(self, organization: str) -> bool:
+        means = self._means
         while True:
             if means.pace.is_slowed(organization):
                 with self._resting.held_up(organization), means.stop.interrupts():
