@@ -53,8 +53,8 @@ class Pace:
         self._lanes: dict[str, _Lane] = {}
         self._forget_at = _FORGET_AT
         self._blame = Blame()
-        self._slowed_by: set[str] = set()
-        """Organizations whose refusals slowed everyone; nothing of them was accepted since."""
+        self._slowed_by: dict[str, float] = {}
+        """Organizations whose refusals slowed everyone, and until when each was told to wait."""
         self._before: Standing | None = None
         """How everyone stood before that, None when it was not theirs alone."""
         self._explores = explores
@@ -154,7 +154,7 @@ class Pace:
     def accepted(self, organization: str, left: float) -> None:
         """Note an answer that is no push-back, to a request that left at `left`."""
         now = asyncio.get_running_loop().time()
-        self._blame.accepted(organization, now)
+        self._blame.accepted(organization, now, left)
         self._acquit(organization)
         self._all.governor.accepted(now, left)
         if (lane := self._lanes.get(organization)) is not None:
@@ -167,14 +167,17 @@ class Pace:
         now = asyncio.get_running_loop().time()
         self.pushbacks += 1
         self._explores = False
-        if self._blame.refused(organization, now):
-            self._own_lane(organization, now).governor.refused(now, left, retry_after, self._chance)
+        if self._blame.refused(organization, now, left):
+            governor = self._own_lane(organization, now).governor
+            governor.refused(now, left, retry_after, self._chance)
+            # What it was told while that held for everyone still holds for it.
+            governor.hold(self._slowed_by.get(organization, now))
             self._forgive(organization)
             return
         everyone = self._all.governor
         if not self._slowed_by:
             self._before = everyone.standing()
-        self._slowed_by.add(organization)
+        self._slowed_by[organization] = max(now + retry_after, self._slowed_by.get(organization, now))
         everyone.refused(now, left, retry_after, self._chance)
 
     def _acquit(self, organization: str) -> None:
@@ -185,7 +188,7 @@ class Pace:
 
     def _forgive(self, organization: str) -> None:
         """Let everyone go on as before, when all that slowed them was one organization's own, or is by now."""
-        self._slowed_by.discard(organization)
+        self._slowed_by.pop(organization, None)
         if not self._slowed_by and self._before is not None:
             self._all.governor.resume(self._before)
             self._before = None

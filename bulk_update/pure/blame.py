@@ -1,5 +1,7 @@
 """Whose limit a push-back shows: everyone's, or that of one organization alone."""
 
+import bisect
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,13 +22,13 @@ _LONG_AGO: Final = 10.0
 class _Losing:
     """An organization that was refused, and of which nothing was accepted since.
 
-    `accepted`, `recovered`: how many of all were accepted, and how many organizations were accepted again after they
-    had been refused, when it was refused first. `last`: how many of all were accepted when it was refused last.
+    `first`, `last`: when the requests of it left that were refused first and last. `recovered`: how many organizations
+    were accepted again after they had been refused, when it was refused first.
     """
 
-    accepted: int
+    first: float
+    last: float
     recovered: int
-    last: int
 
 
 @dataclass(slots=True)
@@ -65,28 +67,30 @@ class Blame:
     def __init__(self) -> None:
         self._recent: deque[tuple[float, str]] = deque(maxlen=_RECENT)
         self._refused: dict[str, float] = {}
-        self._accepted = 0
+        self._departures = [-math.inf] * WITNESSES
+        """When the last of the requests left that were accepted, in order."""
         self._recovered = 0
         self._losing: dict[str, _Losing] = {}
         self._series = _Series()
 
-    def accepted(self, organization: str, now: float) -> None:
-        """Note an answer that is no push-back."""
+    def accepted(self, organization: str, now: float, left: float) -> None:
+        """Note an answer that is no push-back, to a request that left at `left`."""
         self._recent.append((now, organization))
-        self._accepted += 1
+        bisect.insort(self._departures, left)
+        del self._departures[0]
         self._series.accepted(organization)
         if self._losing.pop(organization, None) is not None:
             self._recovered += 1
 
-    def refused(self, organization: str, now: float) -> bool:
-        """Note a push-back; tell whether it shows a limit of this organization alone."""
+    def refused(self, organization: str, now: float, left: float) -> bool:
+        """Note a push-back on a request that left at `left`; tell whether it shows a limit of this organization alone."""
         if organization != self._series.organization:
             self._series = _Series(organization)
         self._series.refused()
         is_its_own = self._is_its_own(organization, now) or self._series.likelihood() < _UNLIKELY
         self._refused[organization] = now
-        losing = self._losing.setdefault(organization, _Losing(self._accepted, self._recovered, 0))
-        losing.last = self._accepted
+        losing = self._losing.setdefault(organization, _Losing(left, left, self._recovered))
+        losing.first, losing.last = min(losing.first, left), max(losing.last, left)
         return is_its_own
 
     def accepted_lately(self, organization: str, now: float) -> Iterator[float]:
@@ -96,11 +100,15 @@ class Blame:
     def goes_last(self, organization: str) -> bool:
         """Tell whether others should go first: only they can tell whether the last push-back was meant for all."""
         losing = self._losing.get(organization)
-        return losing is not None and self._accepted - losing.last < WITNESSES
+        return losing is not None and not self._is_witnessed(losing.last)
+
+    def _is_witnessed(self, since: float) -> bool:
+        """Tell whether enough was accepted that left later: what was on its way before, a limit had let through."""
+        return self._departures[0] > since
 
     def _is_its_own(self, organization: str, now: float) -> bool:
         losing = self._losing.get(organization)
-        if losing is not None and self._accepted - losing.accepted >= WITNESSES:
+        if losing is not None and self._is_witnessed(losing.first):
             # A limit for all would have refused some of those that were accepted.
             return self._recovered == losing.recovered
         self._refused = {name: at for name, at in self._refused.items() if at > now - _LONG_AGO}

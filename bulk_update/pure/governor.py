@@ -130,6 +130,10 @@ class Governor:
         self._refused_in_a_row = before.refused_in_a_row
         self._lowered_at = before.lowered_at
 
+    def hold(self, until: float) -> None:
+        """Let nothing leave before a time."""
+        self.not_before = max(self.not_before, until)
+
     def accepted(self, now: float, left: float) -> None:
         """Note an answer that is no push-back, to a request that left at `left`."""
         elapsed = max(0.0, now - self._answered_at)
@@ -153,7 +157,7 @@ class Governor:
         self.refusals += 1
         self._answered_at = now
         if retry_after > 0:
-            self._hold(now + retry_after * (1 + _JITTER * chance.random()))
+            self.hold(now + retry_after * (1 + _JITTER * chance.random()))
         self._refused_since += 1
         if left < self._lowered_at:
             return
@@ -162,11 +166,11 @@ class Governor:
             self._refused_at, self._refused_since = now, 1
         if self._refused_in_a_row == 0 and self._accepted:
             self._lower(now)
-            self._hold(now + max(1 / self.pace, _LEAST_PAUSE))
+            self.hold(now + max(1 / self.pace, _LEAST_PAUSE))
         else:
             self.pace = max(self._least, self.pace * _KEPT_AGAIN)
             bound = min(_LONGEST_PAUSE, _FIRST_PAUSE * 3.0 ** max(0, self._refused_in_a_row - 1))
-            self._hold(now + bound * (0.5 + 0.5 * chance.random()))
+            self.hold(now + bound * (0.5 + 0.5 * chance.random()))
         self._refused_in_a_row += 1
         self._lowered_at = now
 
@@ -200,9 +204,6 @@ class Governor:
     def _see(self, now: float) -> None:
         while self._accepted and self._accepted[0] <= now - self._sight:
             self._accepted.popleft()
-
-    def _hold(self, until: float) -> None:
-        self.not_before = max(self.not_before, until)
 
 
 class _Climb:

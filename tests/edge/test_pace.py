@@ -188,3 +188,14 @@ async def test_a_turn_that_was_interrupted_costs_no_other_turn() -> None:
             await pace.turn()
     await pace.turn()
     assert 8 <= now() < 9
+
+
+async def test_what_an_organization_was_told_holds_for_it_when_it_no_longer_holds_for_everyone() -> None:
+    pace, now = pace_of(Rate(50, 1.0)), asyncio.get_running_loop().time
+    pace.refused("throttled", now(), 60.0)
+    await asyncio.sleep(1)
+    for _ in range(5):
+        pace.accepted("org-1", now())
+    pace.refused("throttled", now(), 0.0)
+    assert await leave(pace, "org-1") < 2
+    assert await leave(pace, "throttled") >= 60
