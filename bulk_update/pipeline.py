@@ -40,7 +40,7 @@ from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retrying import Chance, Health
 from bulk_update.pure.tally import Summary
-from bulk_update.watch import LedgerWatch, RateWatch
+from bulk_update.watch import LedgerWatch, PatienceWatch, RateWatch
 
 _AHEAD: Final = 4
 """Batches that may be ready, at least, before reading waits; with many senders half as many as there are attempts."""
@@ -173,6 +173,7 @@ class Run:
                             )
                             beside.start_soon(watch.heed)
                         beside.start_soon(self._watch.watch)
+                        beside.start_soon(PatienceWatch(self._pace, self._gate).watch)
                         await self._read_and_send()
                         beside.cancel_scope.cancel()
                 self._watch.notice()

@@ -1,15 +1,19 @@
-"""What is looked after while a run is at work: another rate is kept, and the ledger must stay at its place."""
+"""What is looked after while a run is at work: the rate, the ledger's place, and how long nothing is to be tried."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Final
 
 import anyio
 
 from bulk_update.edge.control import RateFile
+from bulk_update.edge.gate import Gate
 from bulk_update.edge.ledger import Ledger, LedgerFile
+from bulk_update.edge.pace import Pace
 from bulk_update.edge.rescue import rescue
 from bulk_update.edge.stop import Stop
 from bulk_update.errors import BulkUpdateError, LedgerGone, UsageError
+from bulk_update.model import Halted
 from bulk_update.ports import Clock
 from bulk_update.pure.ledger_lines import RateLine, encode_line
 from bulk_update.pure.pacing import Rate
@@ -50,6 +54,22 @@ class RateWatch:
                 words = "none" if rate is None else str(rate)
                 self._ledger.note(encode_line(RateLine(words, self._clock.stamp())))
                 self._say(f"the rate is {'none' if rate is None else type_rate(rate.limit, rate.period)} now")
+
+
+class PatienceWatch:
+    """Stop the run when the server asks for a pause that outlasts --give-up-after: no attempt would notice."""
+
+    def __init__(self, pace: Pace, gate: Gate) -> None:
+        self._pace = pace
+        self._gate = gate
+
+    async def watch(self) -> None:
+        """Look now and then, for as long as the task lasts."""
+        while True:
+            await anyio.sleep(_LOOK)
+            if self._pace.is_held():
+                with contextlib.suppress(Halted):
+                    self._gate.check_patience()
 
 
 class LedgerWatch:

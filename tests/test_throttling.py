@@ -203,3 +203,20 @@ async def test_one_in_ten_attempts_that_fails_costs_no_row_and_few_attempts(seed
     assert done.seconds <= 1.25 * fewest / 20 + 3 * 30
     assert sum(time < fewest / 20 for time in api.times) >= 0.97 * fewest  # what is not answered holds up nobody
     assert busiest_window(api.times, 1.0) <= 20
+
+
+async def test_a_pause_longer_than_it_is_to_be_waited_out_ends_the_run_in_time() -> None:
+    api = FakeApi(lambda sent: throttled("300") if sent.number >= 10 else updated(sent))
+    how = patient(Rate(5, 1.0))
+    done = await carry_out_with(api, rows(50), replace(how, persistence=replace(how.persistence, give_up_after=60.0)))
+    assert (done.summary.exit, done.summary.updated, done.summary.failed) == (3, 10, 0)
+    assert "nothing has succeeded for 1 min" in str(done.ended.reason)
+    refused = next(time for time, _, outcome in api.answered if is_pushback(outcome))
+    assert 60 <= done.seconds - refused <= 62
+
+
+async def test_a_rate_slower_than_it_is_waited_for_ends_no_run() -> None:
+    api = FakeApi(lambda sent: unavailable() if sent.number == 0 else updated(sent))
+    how = patient(Rate(1, 120.0))
+    done = await carry_out_with(api, rows(5), replace(how, persistence=replace(how.persistence, give_up_after=60.0)))
+    assert (done.summary.exit, done.summary.updated) == (0, 5)

@@ -101,6 +101,11 @@ class Pace:
         lane = self._lanes.get(organization)
         return lane is not None and lane.governor.not_before > asyncio.get_running_loop().time()
 
+    def is_held(self) -> bool:
+        """Tell whether everyone, or some organization, may send nothing for now, whatever the rate."""
+        now = asyncio.get_running_loop().time()
+        return any(lane.governor.not_before > now for lane in (self._all, *self._lanes.values()))
+
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
         lane = self._lane(organization)

@@ -83,7 +83,7 @@ class Blame:
             self._recovered += 1
 
     def refused(self, organization: str, now: float, left: float) -> bool:
-        """Note a push-back on a request that left at `left`; tell whether it shows a limit of this organization alone."""
+        """Note a push-back on a request that left at `left`; tell whether this organization alone is limited."""
         if organization != self._series.organization:
             self._series = _Series(organization)
         self._series.refused()

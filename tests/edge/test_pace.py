@@ -198,4 +198,6 @@ async def test_what_an_organization_was_told_holds_for_it_when_it_no_longer_hold
         pace.accepted("org-1", now())
     pace.refused("throttled", now(), 0.0)
     assert await leave(pace, "org-1") < 2
+    assert pace.is_held()
     assert await leave(pace, "throttled") >= 60
+    assert not pace.is_held()
