@@ -155,3 +155,16 @@ async def test_who_no_longer_waits_is_passed_over() -> None:
     assert not turns.take("d")
     turns.release()
     assert turns.take("d")
+
+
+async def test_who_comes_when_more_may_have_a_turn_does_not_pass_those_who_wait() -> None:
+    most = 1
+    turns = Turns(lambda: most)
+    line = Line(turns)
+    await line.stand("a", "b")
+    most = 2
+    await line.stand("c")
+    assert line.had == ["a"]
+    turns.wake()
+    await asyncio.sleep(0)
+    assert line.had == ["a", "b"]
