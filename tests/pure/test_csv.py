@@ -113,6 +113,21 @@ def test_a_row_becomes_the_record_that_ndjson_would_have_had() -> None:
     assert change.activity == b'{"id":"a-1","changes":{"status":{"from":"open","to":1.0}},"actionIcon":"pen"}'
 
 
+def test_what_is_wrong_with_a_row_tells_its_line_and_where_that_is_another_its_row_in_the_sheet() -> None:
+    head = "organizationId,id,displayMessageTemplate\n"
+    astray = "found 4 cells in lines 7 to 9, expected 3 as in the header"
+    outcomes = read(head + 'o,,x\no,a,"two\nlines"\no,,y\n\no,b,"three\nli\nnes",more\n')
+    found = [(outcome.line, outcome.message) for outcome in outcomes if isinstance(outcome, Invalid)]
+    assert found == [
+        (2, "id: found nothing, expected a non-empty string"),
+        (5, "id: found nothing, expected a non-empty string (row 4 of the sheet)"),
+        (7, f"{astray}; is a quote astray in line 7? (row 6 of the sheet)"),
+    ]
+    tall = 'organizationId,id,displayMessageTemplate,"_note\nof two lines"\n'
+    (outcome,) = read("\n" + tall + "o,,x,\n")
+    assert (outcome.line, outcome.message.rpartition(" (")[2]) == (4, "row 3 of the sheet)")  # type: ignore[union-attr]
+
+
 def test_the_cells_of_json_are_passed_on_as_they_stand() -> None:
     cells = ["123456789012345678901234567890", "1.0", "1e400", '{"a" : "\\u00e9\\/"}', '"x"', "null", "-0"]
     for cell in cells:

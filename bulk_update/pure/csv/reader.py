@@ -145,7 +145,8 @@ class CsvReader:
         if self._rows is None:
             at, layout = read_header(text, self._settings, room, self._where)
             if layout is not None:
-                self._rows = RowReader(layout, self._read_record, self._input)
+                blank = next(number for number, line in enumerate(text.lines) if line.strip())
+                self._rows = RowReader(layout, self._read_record, self._input, at - blank - 1)
         if self._rows is not None:
             at = self._rows.read(text, at, room, outcomes)
         self._line += at

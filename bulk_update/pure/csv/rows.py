@@ -19,12 +19,17 @@ _LINE_ENDS_TO_SPACES: Final = bytes.maketrans(b"\r\n", b"  ")
 
 
 class RowReader:
-    """Read records from whole lines, each by a header's layout."""
+    """Read records from whole lines, each by a header's layout.
 
-    def __init__(self, layout: Layout, read_record: ReadRecord, input: int) -> None:
+    `more_lines`: by how many lines the header is longer than one. A spreadsheet counts rows, however many lines they
+    have: what is wrong with a row tells its number there as well, where that is not its line.
+    """
+
+    def __init__(self, layout: Layout, read_record: ReadRecord, input: int, more_lines: int = 0) -> None:
         self.layout = layout
         self._read_record = read_record
         self._input = input
+        self._more_lines = more_lines
 
     def read(self, text: Text, at: int, room: int, outcomes: list[Change | Invalid]) -> int:
         """Read the records from line `at` of the text on; return the line after the last of them.
@@ -70,6 +75,7 @@ class RowReader:
                     return begin, self.layout.refuse_open(row)
                 elif refusal := self._read_odd_row(row, text, (begin, end), outcomes):
                     return begin, refusal
+                self._more_lines += end - begin - 1
                 begin = end
         except csv.Error as error:
             return begin, text.refuse_malformed(begin, at + reader.line_num, error)
@@ -85,7 +91,8 @@ class RowReader:
         outcome = self._read_record(record, text.first + begin, self._input)
         if type(outcome) is Invalid:
             raw = text.raw(begin, end)
-            return msgspec.structs.replace(outcome, raw=raw[:MAX_RAW], check=zlib.crc32(raw))
+            message = outcome.message + self._row_of(text.first + begin)
+            return msgspec.structs.replace(outcome, raw=raw[:MAX_RAW], check=zlib.crc32(raw), message=message)
         return outcome
 
     def _read_odd_row(
@@ -116,7 +123,11 @@ class RowReader:
     ) -> Invalid:
         raw = text.raw(begin, end)
         check, line = zlib.crc32(raw), text.first + begin
-        return Invalid(line, self._input, check, *names, refusal.code, refusal.message, raw[:MAX_RAW])
+        message = refusal.message + self._row_of(line)
+        return Invalid(line, self._input, check, *names, refusal.code, message, raw[:MAX_RAW])
+
+    def _row_of(self, line: int) -> str:
+        return f" (row {line - self._more_lines:,} of the sheet)" if self._more_lines else ""
 
 
 def _is_blank(row: Sequence[str], width: int) -> bool:
