@@ -75,6 +75,9 @@ class Passage(Protocol):
     async def admit(self, *, is_retry: bool) -> None:
         """Wait while retries are more than their share of the traffic."""
 
+    def retry_answered(self) -> None:
+        """Note that a retry was answered: it is no part of that share any more."""
+
     def doorway(self, organization: str) -> contextlib.AbstractAsyncContextManager[bool]:
         """Have a slot for one attempt, which `leave` gives back, and wait in it for the turn while the block lasts.
 

@@ -220,3 +220,12 @@ async def test_a_rate_slower_than_it_is_waited_for_ends_no_run() -> None:
     how = patient(Rate(1, 120.0))
     done = await carry_out_with(api, rows(5), replace(how, persistence=replace(how.persistence, give_up_after=60.0)))
     assert (done.summary.exit, done.summary.updated) == (0, 5)
+
+
+async def test_what_was_refused_at_the_end_of_a_run_is_not_tried_again_one_a_second() -> None:
+    """Retries that are answered count for no storm: nothing else goes out then that would earn them."""
+    api = throttling(KINDS["sliding window"](400), 0.3)
+    done = await carry_out_with(api, rows(1_400), patient(Rate(2_000, 1.0), concurrency=600))
+    assert done.summary.updated == 1_400
+    assert sum(is_pushback(outcome) for _, _, outcome in api.answered) > 100
+    assert done.seconds <= 30

@@ -51,6 +51,8 @@ class Gate:
         self._give_up_after = give_up_after
         self._backoff = Backoff()
         self._budget = RetryBudget()
+        self._next_retry = asyncio.Lock()
+        self._given_back = asyncio.Event()
         self._door = Turns(goes_last=goes_last)
         self._slots = Turns(lambda: concurrency.limit)
         self._probe = Turns()
@@ -65,8 +67,16 @@ class Gate:
             return
         now = asyncio.get_running_loop().time
         with self._stop.interrupts():
-            while not self._health.is_outage and (wait := self._budget.spend(now())) > 0:
-                await anyio.sleep(wait)
+            async with self._next_retry:  # of hundreds that wait, one looks
+                while not self._health.is_outage and (wait := self._budget.spend(now())) > 0:
+                    self._given_back.clear()
+                    with anyio.move_on_after(wait):
+                        await self._given_back.wait()
+
+    def retry_answered(self) -> None:
+        """Note that a retry was answered: it is no part of their share any more."""
+        self._budget.give_back()
+        self._given_back.set()
 
     @contextlib.asynccontextmanager
     async def doorway(self, organization: str) -> AsyncIterator[bool]:

@@ -258,7 +258,8 @@ def _keep_two(names: set[str], name: str) -> None:
 class RetryBudget:
     """Keep retries to a share of the traffic, so that a storm of them cannot feed itself.
 
-    Each request earns `share` of a retry, up to `most` saved; `trickle` retries a second are always free.
+    Each request earns `share` of a retry, up to `most` saved; `trickle` retries a second are always free. One that is
+    answered costs nothing: it feeds no storm.
     """
 
     def __init__(self, share: float = 0.2, most: float = 20.0, trickle: float = 1.0) -> None:
@@ -271,6 +272,10 @@ class RetryBudget:
     def earn(self) -> None:
         """Note that a request goes out for the first time."""
         self._saved = min(self._most, self._saved + self._share)
+
+    def give_back(self) -> None:
+        """Note that a retry was answered."""
+        self._saved = min(self._most, self._saved + 1)
 
     def spend(self, now: float) -> float:
         """Take a retry; return 0 when there is one, else the seconds after which to ask again."""

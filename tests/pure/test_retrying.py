@@ -393,3 +393,12 @@ def test_a_clock_that_stands_still_or_goes_back_gives_nothing_away() -> None:
     assert budget.spend(100.0) == 0
     assert budget.spend(100.0) == 1
     assert budget.spend(50.0) == 1
+
+
+def test_a_retry_that_is_answered_costs_nothing() -> None:
+    budget = RetryBudget(share=0, most=2, trickle=0.001)
+    for _ in range(100):
+        assert budget.spend(0) == 0
+        budget.give_back()
+    assert [budget.spend(0), budget.spend(0)] == [0, 0]
+    assert budget.spend(0) > 0

@@ -147,6 +147,8 @@ class Sender:
             match self._recourse.next_step(exchange, judgement, part.patience):
                 case None:
                     delivery.taken()
+                    if exchange.attempts > 1:
+                        self._means.gate.retry_answered()
                     return await self._conclude(exchange, part.asked + 1, judgement, line)
                 case Step.RETRY if self._recourse.may_be_told_apart(exchange, judgement, part, delivery):
                     self._minutes.close(exchange, line)
