@@ -11,13 +11,14 @@ bytes, in `Places`. Where there is no overflow (or no more room in it), batches 
 of the groups that hold many rows and have held them long.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Sequence
 from typing import Final
 
 from bulk_update.model import Batch, Change
 from bulk_update.pure.group import ROW_COST, Group, Limits, Overflow, rows_cost, unpack
 from bulk_update.pure.places import Place, Places
+from bulk_update.pure.ready import Ready
 
 _GROUP_COST: Final = 500
 """Bytes that an organization takes in memory while it has rows there, or rows under way."""
@@ -43,10 +44,7 @@ class Batcher:
         self._limits = limits
         self._overflow = overflow
         self._groups: dict[str, Group] = {}
-        self._ready: deque[Batch] = deque()
-        self._ready_of: Counter[str] = Counter()
-        """How many of them are of which organization."""
-        self._parked: dict[str, list[Batch]] = {}
+        self._ready = Ready()
         self._leaving: deque[Group] = deque()
         self._closed = False
         self._used = 0
@@ -97,23 +95,16 @@ class Batcher:
 
     def take(self, passing_over: Collection[str] = ()) -> Batch | None:
         """Hand out the next batch, or None when none may leave yet."""
-        while not self._ready and (group := self._next_leaving()) is not None:
+        while (batch := self._ready.take(passing_over)) is None:
+            group = self._next_leaving(passing_over)
+            if group is None:
+                break
             self._seal(group, early=self._closed)
-        if not self._ready and self.is_full():
+        if batch is None and not self._ready and self.is_full():
             self._unblock()
-        if not self._ready or (passing_over and all(name in passing_over for name in self._ready_of)):
-            return None
-        if passing_over and self._ready[0].organization in passing_over:
-            place = next(at for at, each in enumerate(self._ready) if each.organization not in passing_over)
-            self._ready.rotate(-place)
-            batch = self._ready.popleft()
-            self._ready.rotate(place)
-        else:
-            batch = self._ready.popleft()
-        self.rows -= len(batch.changes)
-        self._ready_of[batch.organization] -= 1
-        if not self._ready_of[batch.organization]:
-            del self._ready_of[batch.organization]
+            batch = self._ready.take(passing_over)
+        if batch is not None:
+            self.rows -= len(batch.changes)
         return batch
 
     def take_back(self, batch: Batch) -> None:
@@ -156,11 +147,7 @@ class Batcher:
         if group is None or group.is_resting:
             return
         group.is_resting = True
-        parked = [batch for batch in self._ready if batch.organization == organization]
-        if parked:
-            self._parked[organization] = parked
-            del self._ready_of[organization]
-            self._ready = deque(batch for batch in self._ready if batch.organization != organization)
+        self._ready.rest(organization)
 
     def resume(self, organization: str) -> None:
         """Let the batches of an organization leave again."""
@@ -168,10 +155,7 @@ class Batcher:
         if group is None or not group.is_resting:
             return
         group.is_resting = False
-        parked = self._parked.pop(organization, [])
-        if parked:
-            self._ready_of[organization] = len(parked)
-            self._ready.extend(parked)
+        self._ready.resume(organization)
         self._let_leave(group)
 
     def lower_body(self, most: int) -> None:
@@ -213,12 +197,14 @@ class Batcher:
         self._remember(group)
         return group
 
-    def _next_leaving(self) -> Group | None:
+    def _next_leaving(self, passing_over: Collection[str]) -> Group | None:
         """Find a group with rows whose turn it is to leave."""
-        while self._leaving:
+        for _ in range(len(self._leaving)):
             group = self._leaving.popleft()
             if group.rows and self._groups.get(group.organization) is group:
-                return group
+                if group.organization not in passing_over:
+                    return group
+                self._leaving.append(group)
         return self._any_away() if self._closed else None
 
     def _seal(self, group: Group, *, early: bool = False) -> None:
@@ -236,16 +222,14 @@ class Batcher:
             if ids is None:
                 self._held += group.hold_back()
                 ids = [change.id for change in group.waiting]
-            is_full = len(group.waiting) >= limits.count or group.size > group.most
-            if not group.waiting or not (is_full or early or group.overflowed):
-                break
-            if not is_full and group.overflowed:
+            if group.overflowed and len(group.waiting) < limits.count:
                 continue
-            batch = group.cut(limits, ids)
-            self._used -= rows_cost(batch.changes)
-            self._ready.append(batch)
-            self._ready_of[batch.organization] += 1
-            if group.overflowed and len(self._ready) >= _AHEAD:
+            for batch in group.cut(limits, ids, early=early and not group.overflowed):
+                self._used -= rows_cost(batch.changes)
+                self._ready.append(batch)
+            if not group.overflowed:
+                break
+            if len(self._ready) >= _AHEAD:
                 self._leaving.append(group)
                 break
         # To the end of the line: the first group is the one that has waited longest.

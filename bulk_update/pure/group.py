@@ -250,38 +250,50 @@ class Group:
                     del self.held[identifier]
         # Later changes of these ids may wait already; none may pass an earlier one.
         self.waiting = freed + self.waiting
-        self.size += sum(len(change.activity) + 1 for change in freed)
+        self.size += _size_of(freed)
         return rows_cost(freed)
 
-    def cut(self, limits: Limits, ids: list[str]) -> Batch:
-        """Take the first waiting rows that fit in one request; at least one. `ids`: of all waiting rows."""
-        rows = self.waiting
-        if len(rows) > limits.count or self.overflowed or self.size > self.most:
-            kept = self._fitting(limits)
-            rows, self.waiting = rows[:kept], rows[kept:]
-            ids = ids[:kept]
-            self.size -= sum(len(change.activity) + 1 for change in rows)
-        else:
-            self.waiting = []
-            self.size = 0
+    def cut(self, limits: Limits, ids: list[str], *, early: bool) -> list[Batch]:
+        """Take the waiting rows, in their order, in as many requests as they fill; `ids`: of all of them.
+
+        `early`: also those at the end that do not fill one.
+        """
+        rows, begin = self.waiting, 0
+        batches: list[Batch] = []
+        while begin < len(rows):
+            end = self._end_of_batch(begin, limits)
+            if end == len(rows) and end - begin < limits.count and not early:
+                break
+            batches.append(Batch(self.organization, rows[begin:end], ids[begin:end]))
+            begin = end
+        self.waiting, ids = rows[begin:], ids[:begin]
+        self.size = self.size - _size_of(rows[:begin]) if self.rows else 0
         if self.under_way:
             self.under_way.update(ids)
         else:
             self.under_way = set(ids)
-        return Batch(self.organization, rows, ids)
+        return batches
 
     def take_back(self, batch: Batch) -> int:
         """Put the rows of a batch, of which nothing was sent, in front of all; return the bytes of memory they take."""
         if self.under_way is not None:
             self.under_way.difference_update(batch.ids)
         self.waiting = [*batch.changes, *self.waiting]
-        self.size += sum(len(change.activity) + 1 for change in batch.changes)
+        self.size += _size_of(batch.changes)
         return rows_cost(batch.changes)
 
-    def _fitting(self, limits: Limits) -> int:
+    def _end_of_batch(self, begin: int, limits: Limits) -> int:
+        """Find where the request ends that begins with a waiting row: it holds at least this one."""
+        rows, end = self.waiting, min(begin + limits.count, len(self.waiting))
+        if self.size <= self.most:
+            return end
         size = 0
-        for count, change in enumerate(self.waiting[: limits.count]):
-            size += len(change.activity) + 1
+        for at in range(begin, end):
+            size += len(rows[at].activity) + 1
             if size > self.most:
-                return max(1, count)
-        return min(len(self.waiting), limits.count)
+                return max(begin + 1, at)
+        return end
+
+
+def _size_of(rows: Sequence[Change]) -> int:
+    return sum([len(change.activity) + 1 for change in rows])

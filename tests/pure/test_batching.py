@@ -14,6 +14,7 @@ from bulk_update.model import Batch, Change
 from bulk_update.pure.batching import Batcher
 from bulk_update.pure.group import Limits
 from bulk_update.pure.wire import encode_request
+from tests.effort import count_steps
 
 
 class MemoryOverflow:
@@ -107,7 +108,7 @@ def next_fit(rows: Sequence[Change], limits: Limits) -> int:
 def is_back_to_nothing(batcher: Batcher) -> bool:
     """Tell whether the batcher believes that it holds nothing, and holds nothing."""
     accounts = (batcher._used, batcher._held, batcher.rows, batcher.ready)  # noqa: SLF001
-    places = (batcher._groups, batcher._leaving, batcher._parked, batcher._away, batcher._ready_of)  # noqa: SLF001
+    places = (batcher._groups, batcher._leaving, batcher._away)  # noqa: SLF001
     return accounts == (0, 0, 0, 0) and not any(places)
 
 
@@ -607,6 +608,32 @@ def test_organizations_are_passed_over_and_keep_their_place() -> None:
     for identifier, name in (("a", "big"), ("b", "big"), ("c", "small"), ("d", "big")):
         batcher.release(name, [identifier])
     assert is_back_to_nothing(batcher)
+
+
+@pytest.mark.parametrize("has_overflow", [False, True])
+def test_others_leave_at_the_end_while_one_organization_is_passed_over(has_overflow: bool) -> None:
+    overflow = MemoryOverflow() if has_overflow else None
+    batcher = Batcher(Limits(count=2, buffer=3000), overflow)
+    batcher.add(changes(["under way"], "big"))
+    batcher.leave_early()
+    assert batcher.take() is not None
+    batcher.rest("big")
+    batcher.add([*changes(numbered(100), "big"), *changes(["x"], "small"), *changes(["y"], "other")])
+    batcher.close()
+    batcher.resume("big")
+    assert sorted(batch.ids[0] for batch in iter(lambda: batcher.take({"big"}), None)) == ["x", "y"]
+    assert sum(len(batch.changes) for batch in take_all(batcher)) == 100
+
+
+@pytest.mark.parametrize("size", [0, 30])
+def test_rows_that_waited_long_cost_no_more_than_others(size: int) -> None:
+    def steps_per_row(rows: int) -> float:
+        batcher = Batcher(Limits(count=10, body=400))
+        start_resting(batcher)
+        batcher.add(changes(numbered(rows), size=size))
+        return count_steps(lambda: batcher.resume("org")) / rows
+
+    assert steps_per_row(5_000) <= 1.05 * steps_per_row(500)
 
 
 @pytest.mark.parametrize("organization", ["other", "never seen"])
