@@ -23,7 +23,7 @@ from bulk_update.model import Change, Credentials, Invalid, Target
 from bulk_update.pipeline import Plan, Run, Stage
 from bulk_update.ports import Clock
 from bulk_update.pure.activity import ActivityReader, invalid_record
-from bulk_update.pure.commands import SANDBOX
+from bulk_update.pure.commands import SANDBOX, SANDBOX_FAULTS, SANDBOX_SEED
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import (
     FORMAT,
@@ -36,7 +36,7 @@ from bulk_update.pure.ledger_lines import (
     decode_line,
 )
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
-from bulk_update.pure.names import file_name, is_url, readable
+from bulk_update.pure.names import file_name, is_url, readable, without_secrets
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.settled import SettledRows
@@ -192,6 +192,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
         salt,
         key,
         _with_origins(_settings(job), job.origins) | {"pid": os.getpid()},
+        paths=[readable(without_secrets(name)) for name in job.source.names] if isinstance(job.source, Inputs) else [],
     )
 
 
@@ -229,7 +230,13 @@ def _settings(job: Job) -> dict[str, object]:
         "giveUpAfter": f"{plan.persistence.give_up_after:.15g} s",
         "maxFailures": plan.max_failures.rows if share is None else f"{share * 100:g}%",
         "limit": plan.limit,
+        **(_sandbox_settings(job.target) if isinstance(job.target, Rehearsal) else {}),
     }
+
+
+def _sandbox_settings(rehearsal: Rehearsal) -> dict[str, object]:
+    asked = {SANDBOX_SEED: rehearsal.seed, SANDBOX_FAULTS: rehearsal.faults}
+    return {name: readable(str(value)) for name, value in asked.items() if value is not None}
 
 
 def _rate_words(rate: Rate | None) -> str:

@@ -82,7 +82,7 @@ class Stage:
 class Ended:
     """How a run ended. `reason`: what stopped it early, None when nothing did.
 
-    `begin`: what the run was; `main`: what the main job was at first. `is_input_left`: that has not read its input
+    `begin`: what the run was; `main`: what the main job was last. `is_input_left`: that has not read its input
     to the end.
     """
 
@@ -317,8 +317,8 @@ class Run:
         stopped = None if reason is None else str(reason)
         is_whole = self._stage.state.complete if self._stage.begin.verb == RETRY else summary.complete
         summary = replace(summary, exit=_exit_code(summary, reason), stopped=stopped)
-        begin, first = self._stage.begin, self._stage.state.first_run
-        main = first if begin.verb == RETRY and first is not None else begin
+        begin, last = self._stage.begin, self._stage.state.main_run
+        main = last if begin.verb == RETRY and last is not None else begin
         return Ended(summary, reason, begin, main, is_input_left=not is_whole)
 
     def _summary(self) -> Summary:

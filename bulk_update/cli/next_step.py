@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from bulk_update.errors import LedgerGone, TooManyFailures
 from bulk_update.pure.commands import are_csv, command, failures, main_job, reading, target
 from bulk_update.pure.ledger_lines import RETRY
-from bulk_update.pure.names import is_url, public_name
+from bulk_update.pure.names import without_secrets
 
 if TYPE_CHECKING:
     from bulk_update.pipeline import Ended
@@ -40,7 +40,7 @@ def next_step(ended: "Ended", words: Sequence[str]) -> NextStep | None:
 
     `words`: those of this run. What names a place to be told of the run, `--ping-url`, is left out: it is a secret.
     """
-    summary, words = ended.summary, [_without_secrets(word) for word in _without(words, "--ping-url")]
+    summary, words = ended.summary, [without_secrets(word) for word in _without(words, "--ping-url")]
     if isinstance(ended.reason, TooManyFailures):
         return NextStep(_listing(ended))
     if isinstance(ended.reason, LedgerGone) and not ended.reason.is_back:
@@ -77,15 +77,9 @@ def _listing(ended: "Ended") -> str:
 
 def _main_job(ended: "Ended", words: Sequence[str]) -> str:
     """Write the main job of the ledger that a retry has worked on."""
-    begin, to = ended.begin, _target_words(words)
-    job = [*main_job(ended.summary.ledger, begin.inputs), *reading(ended.main)]
-    return command([*job, *to, *(() if {"--sandbox", "--api-url"} & _names(to) else target(begin.api))])
-
-
-def _without_secrets(word: str) -> str:
-    """Leave out of a URL what may be a secret; that there was more is shown."""
-    shown = public_name(word)
-    return shown if shown == word or not is_url(word) else f"{shown}?..."
+    main, to = ended.main, _target_words(words)
+    job = [*main_job(ended.summary.ledger, main), *reading(main)]
+    return command([*job, *to, *(() if {"--sandbox", "--api-url"} & _names(to) else target(ended.begin))])
 
 
 def _target_words(words: Sequence[str]) -> list[str]:

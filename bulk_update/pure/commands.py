@@ -2,14 +2,20 @@
 
 import shlex
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Final
 
 from bulk_update.pure.formats import are_tables
 from bulk_update.pure.ledger_lines import RunLine
+from bulk_update.pure.names import file_name, is_url
 from bulk_update.pure.transcoding import UTF8
 
 SANDBOX: Final = "sandbox"
 """What stands in a ledger for the API when requests went to the embedded sandbox."""
+
+SANDBOX_SEED: Final = "sandboxSeed"
+SANDBOX_FAULTS: Final = "sandboxFaults"
+"""Settings of a run line, as the embedded sandbox was asked for."""
 
 _DEFAULT_API: Final = "https://api.velt.dev"
 _ENDINGS: Final = (".sandbox.ledger.ndjson", ".ledger.ndjson")
@@ -25,12 +31,25 @@ def failures(ledger: str, *, is_csv: bool) -> str:
     return command(["failures", ledger, *(["--format", "csv"] if is_csv else [])])
 
 
-def main_job(ledger: str, inputs: Sequence[str]) -> list[str]:
-    """Guess the words of the main job of a ledger, which knows its inputs by name, not where they lie."""
+def main_job(ledger: str, run: RunLine) -> list[str]:
+    """Give the words that begin the main job of a ledger anew: its inputs, and where the ledger is.
+
+    `ledger`: its path as it is named now. The inputs lie where they lay when the run began, or beside the ledger
+    where that is what it is named after: both may have been moved, or be named from another folder.
+    """
+    paths = run.paths or run.inputs
+    if paths and PurePath(ledger) in (PurePath(_place(paths[0]) + ending) for ending in _ENDINGS):
+        return [*paths]
     folder, slash, name = ledger.rpartition("/")
-    if inputs and name in [inputs[0] + ending for ending in _ENDINGS]:
-        return [folder + slash + each for each in inputs]
-    return [*inputs, "--ledger", ledger]
+    is_one_folder = len({path.rpartition("/")[0] for path in paths}) == 1 and not is_url(paths[0])
+    if is_one_folder and name in [run.inputs[0] + ending for ending in _ENDINGS]:
+        return [folder + slash + each for each in run.inputs]
+    return [*paths, "--ledger", ledger]
+
+
+def _place(path: str) -> str:
+    """Tell beside what the ledger of an input lies: of what was fetched, in the folder where that was done."""
+    return file_name(path) if is_url(path) else path
 
 
 def reading(run: RunLine) -> list[str]:
@@ -38,9 +57,8 @@ def reading(run: RunLine) -> list[str]:
     columns = run.tables[0].columns if run.tables else {}
     words = [word for field, header in columns.items() for word in ("--column", f"{field}={header}")]
     for name, usual in (("encoding", UTF8), ("empty", "omit")):
-        told = run.settings.get(name)
-        value = told.get("value") if isinstance(told, dict) else told
-        if isinstance(value, str) and value != usual:
+        value = _setting(run, name)
+        if value is not None and value != usual:
             words += [f"--{name}", value]
     return words
 
@@ -50,11 +68,23 @@ def are_csv(run: RunLine) -> bool:
     return len(run.tables) == len(run.inputs) if run.tables else are_tables(run.inputs)
 
 
-def target(api: str) -> list[str]:
-    """Give the words that send requests to the API of a ledger."""
-    if api == SANDBOX:
-        return ["--sandbox"]
-    return [] if api == _DEFAULT_API else ["--api-url", api]
+def target(run: RunLine) -> list[str]:
+    """Give the words that send requests where a run sent them."""
+    if run.api != SANDBOX:
+        return [] if run.api == _DEFAULT_API else ["--api-url", run.api]
+    words = ["--sandbox"]
+    for name, option in ((SANDBOX_SEED, "--sandbox-seed"), (SANDBOX_FAULTS, "--sandbox-faults")):
+        value = _setting(run, name)
+        if value is not None:
+            words += [option, value]
+    return words
+
+
+def _setting(run: RunLine, name: str) -> str | None:
+    """Find a setting that is text; None when there is none."""
+    told = run.settings.get(name)
+    value = told.get("value") if isinstance(told, dict) else told
+    return value if isinstance(value, str) else None
 
 
 def _word(word: str) -> str:

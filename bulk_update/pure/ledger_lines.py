@@ -61,7 +61,11 @@ class Table(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class RunLine(msgspec.Struct, tag_field="type", tag="run", rename="camel", omit_defaults=True):
-    """A run began. `key`: salted fingerprint of the API key. `verb`: run or retry. `tables`: of inputs that are CSV."""
+    """A run began. `key`: salted fingerprint of the API key. `verb`: run or retry. `tables`: of inputs that are CSV.
+
+    `paths`: the inputs as they were named to a run of the main job, URLs without what may be a secret; none where a
+    program gave the changes.
+    """
 
     format: int
     version: str
@@ -73,6 +77,7 @@ class RunLine(msgspec.Struct, tag_field="type", tag="run", rename="camel", omit_
     key: str
     settings: dict[str, object] = {}
     tables: list[Table] = []
+    paths: list[str] = []
 
 
 class SendingLine(msgspec.Struct, tag_field="type", tag="sending", rename="camel"):

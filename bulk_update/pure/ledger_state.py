@@ -41,14 +41,15 @@ RECENT: Final = 5_000
 class LedgerState:
     """What earlier runs left behind.
 
-    `seconds`: of all runs. `complete`: the last run of the main job read its input to the end.
-    `is_all_settled`: and each row that it read had a result. `mended`: lines to begin with, after a torn tail.
+    `main_run`: the last run of the main job. `seconds`: of all runs. `complete`: the main run read its input to the
+    end. `is_all_settled`: and each row that it read had a result. `mended`: lines to begin with, after a torn tail.
     """
 
     settled: SettledRows = field(default_factory=SettledRows)
     tally: Tally = field(default_factory=Tally)
     run: RunLine | None = None
     first_run: RunLine | None = None
+    main_run: RunLine | None = None
     last_request: int = 0
     requests: int = 0
     attempts: int = 0
@@ -119,6 +120,7 @@ class LedgerState:
         self.first_run = self.first_run or line
         self._ended = ""
         if not self._is_retry:
+            self.main_run = line
             self.settled.runs += 1
             self.complete = self.is_all_settled = False
 

@@ -43,6 +43,12 @@ def public_name(name: str) -> str:
     return f"{scheme.lower()}://{host.rpartition('@')[2]}{slash}{path}"
 
 
+def without_secrets(name: str) -> str:
+    """Leave out of a URL what may be a secret; that there was more is shown. A path stays as it is."""
+    shown = public_name(name)
+    return shown if shown == name or not is_url(name) else f"{shown}?..."
+
+
 def file_name(name: str) -> str:
     """Name an input without its folders: the last part of its path, or the host of a URL that has no path."""
     return public_name(name).rstrip("/").rpartition("/")[2]

@@ -3,7 +3,7 @@
 from typing import Final
 
 from bulk_update.model import Status
-from bulk_update.pure.commands import SANDBOX, command, failures, main_job, target
+from bulk_update.pure.commands import command, failures
 from bulk_update.pure.plural import counted
 from bulk_update.report import figures
 from bulk_update.report.data import ReportData, RunFacts, Step
@@ -16,7 +16,7 @@ _STOPPED: Final = 3
 def steps_of(data: ReportData) -> list[Step]:
     """List what is left to do, in order; nothing when every row is updated and the input was read whole."""
     steps = _going_on(data)
-    again = command(["retry", data.ledger, *_sandbox(data)])
+    again = command(data.retry)
     listing = failures(data.ledger, is_csv=data.is_csv)
     if data.counts[Status.FAILED] or data.counts[Status.UNKNOWN]:
         if data.last.verb == "retry":
@@ -26,7 +26,7 @@ def steps_of(data: ReportData) -> list[Step]:
             steps.append(Step(again, "sends the rows again that failed or whose fate is unknown"))
     if data.counts[Status.INVALID]:
         steps.append(Step(listing, "lists the invalid rows, to be mended in the input"))
-        steps.append(Step(_main_job(data), "then sends what was mended, and nothing that is done"))
+        steps.append(Step(command(data.main_job), "then sends what was mended, and nothing that is done"))
     first: dict[str, Step] = {}
     for step in steps:
         first.setdefault(step.command, step)
@@ -66,8 +66,8 @@ def remarks_of(data: ReportData) -> list[str]:
 
 def _going_on(data: ReportData) -> list[Step]:
     last = data.last
-    job = _main_job(data)
-    same = command(["retry", data.ledger, *_sandbox(data)]) if last.verb == "retry" else job
+    job = command(data.main_job)
+    same = command(data.retry) if last.verb == "retry" else job
     if last.ended is None:
         process = f" (process {last.process})" if last.process is not None else ""
         return [
@@ -87,14 +87,6 @@ def _going_on(data: ReportData) -> list[Step]:
     return []
 
 
-def _main_job(data: ReportData) -> str:
-    return command([*main_job(data.ledger, data.inputs), *data.reading, *target(data.last.api)])
-
-
 def _is_lost(last: RunFacts) -> bool:
     """Tell whether a run went to its end and rows are left all the same: a retry cannot know their changes."""
     return bool(last.unsent) and last.stopped is None
-
-
-def _sandbox(data: ReportData) -> list[str]:
-    return ["--sandbox"] if data.last.api == SANDBOX else []

@@ -174,8 +174,8 @@ class Step:
 class ReportData:
     """What a ledger tells.
 
-    `is_csv`: all of its inputs were, when they were read last. `reading`: the words that say how to read them,
-    such as `--column`. `counts`: rows by their last result. `unsent`: rows that the main job has read and left
+    `is_csv`: all of its inputs were, when they were read last. `main_job`, `retry`: the words of commands that go on
+    with it. `counts`: rows by their last result. `unsent`: rows that the main job has read and left
     without one, None when its last run has no end. `in_doubt`: rows without a result that were on their way when a
     run ended; `doubtful`: rows with one that were on their way again. `requests`, `attempts`, `seconds`,
     `complete`: DESIGN section 2.4. `at_work`: seconds, those of runs without an end included. `outages`: of the
@@ -189,7 +189,8 @@ class ReportData:
     ledger: str
     inputs: Sequence[str]
     is_csv: bool
-    reading: Sequence[str]
+    main_job: Sequence[str]
+    retry: Sequence[str]
     counts: Mapping[Status, int]
     unsent: int | None
     in_doubt: int

@@ -9,15 +9,16 @@ from bulk_update.report.data import Course, OrganizationFacts, OutageFacts, Repo
 from bulk_update.report.figures import moment
 
 _SAID_OTHERWISE: Final = frozenset(
-    ("ledger", "inputs", "is_csv", "reading", "counts", "outcomes", "courses", "organizations", "slowest", "runs")
+    ("ledger", "inputs", "counts", "outcomes", "courses", "organizations", "slowest", "runs")
 )
+_NOT_SAID: Final = frozenset(("is_csv", "main_job", "retry"))
 
 _DIGITS: Final = 6
 
 
 def facts_of(data: ReportData) -> dict[str, object]:
     """Make what JSON can hold; times are ISO 8601 in UTC, durations seconds, latencies milliseconds."""
-    rest = {name: value for name, value in asdict(data).items() if name not in _SAID_OTHERWISE}
+    rest = {name: value for name, value in asdict(data).items() if name not in _SAID_OTHERWISE | _NOT_SAID}
     reasons = rest.pop("reasons")
     facts: dict[str, object] = {
         "ledger": data.ledger,

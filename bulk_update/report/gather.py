@@ -3,12 +3,12 @@
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from operator import attrgetter
 from typing import Final, cast
 
 from bulk_update.model import RowError, Status
-from bulk_update.pure.commands import are_csv, reading
+from bulk_update.pure.commands import SANDBOX, are_csv, main_job, reading, target
 from bulk_update.pure.ledger_lines import (
     Append,
     CutLine,
@@ -47,6 +47,9 @@ SLOWEST: Final = 20
 ORGANIZATIONS: Final = 25
 REASONS: Final = 50
 
+_COMMAND: Final = 2_000
+"""Characters that the words of a command may have to be shown."""
+
 _NO_RUN: Final = "it does not begin with a run"
 
 _what: Final = attrgetter("organization_id", "status", "was")
@@ -69,8 +72,8 @@ class Gathering:
         self._retries = 0
         self._seconds = 0.0
         self._unended = 0.0
-        self._complete = self._is_csv = False
-        self._reading: list[str] = []
+        self._complete = False
+        self._main: RunLine | None = None
         self._unsent: int | None = None
         self._outages = OutageFacts()
         self._cut = 0
@@ -95,11 +98,14 @@ class Gathering:
         counts = dict(zip(STATUSES, self._rows, strict=True))
         reasons, are_outdated = self._reasons.list(counts)
         series = sorted(self._busiest(), key=lambda each: each.run)
+        last = self._runs[-1].line
+        main = self._main or last
         return ReportData(
             ledger=ledger,
             inputs=self._runs[-1].inputs,
-            is_csv=self._is_csv,
-            reading=self._reading,
+            is_csv=are_csv(main),
+            main_job=_within_bounds([*main_job(ledger, main), *reading(main), *target(last)]),
+            retry=_within_bounds(["retry", ledger, *(target(last) if last.api == SANDBOX else ())]),
             counts=counts,
             unsent=self._unsent,
             in_doubt=in_doubt,
@@ -218,7 +224,7 @@ class Gathering:
         self._doubts.begin()
         if not self._runs[-1].is_retry:
             self._complete, self._unsent = False, None
-            self._is_csv, self._reading = are_csv(line), reading(line)
+            self._main = line
 
     def _end(self, line: EndLine) -> None:
         run = self._runs[-1]
@@ -237,6 +243,13 @@ class Gathering:
 
     def _latest(self) -> list[RunSeries]:
         return [self._runs[-1].series] if self._runs else []
+
+
+def _within_bounds(words: Sequence[str]) -> list[str]:
+    """Keep the words of a command that a person can still read; the rest is left to be filled in."""
+    lengths = accumulate(map(len, words))
+    kept = [word for word, length in zip(words, lengths, strict=True) if length <= _COMMAND]
+    return kept if len(kept) == len(words) else [*kept, ELLIPSIS]
 
 
 def _together(before: OutageFacts, more: OutageFacts) -> OutageFacts:

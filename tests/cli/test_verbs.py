@@ -152,6 +152,24 @@ async def test_retry_goes_to_the_api_of_the_ledger_unless_told(mixed: Path) -> N
         assert len(server.requests) > before
 
 
+async def test_what_is_next_names_inputs_and_ledger_where_they_lie(tmp_path: Path) -> None:
+    for folder in ("exports", "more", "ledgers"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "exports" / "changes.ndjson").write_text(ndjson(rows(3)))
+    (tmp_path / "more" / "changes.csv").write_text("organizationId,id,actionIcon\norg-1,late,x\n")
+    inputs = ("exports/changes.ndjson", "more/changes.csv")
+    async with open_misbehaving([verdicts({"a1": False}), ok()]) as server:
+        to = ("--api-url", server.url, "--rate", "none")
+        first = await run(*inputs, "--ledger", "ledgers/l", "--limit", "2", *to, cwd=tmp_path)
+        retried = await run("retry", "ledgers/l", "--rate", "none", cwd=tmp_path)
+        report = await run("report", "ledgers/l", cwd=tmp_path)
+        job = ("exports/changes.ndjson", "more/changes.csv", "--ledger", "ledgers/l", "--api-url", server.url)
+        assert (first.code, retried.code) == (1, 0)
+        assert retried.err.splitlines()[-1] == f"next: bulk-update {' '.join((*job[:4], *to[2:], *job[4:]))}"
+        assert f"  bulk-update {' '.join(job)}\n" in report.out
+        assert (await run(*job, *to[2:], cwd=tmp_path)).code == 0
+
+
 async def test_retry_of_a_ledger_without_failures_sends_nothing(tmp_path: Path) -> None:
     (tmp_path / "changes.ndjson").write_text(ndjson(rows(3)))
     async with open_misbehaving([ok()]) as server:

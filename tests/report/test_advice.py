@@ -108,6 +108,30 @@ def test_the_main_job_reads_its_inputs_as_it_did() -> None:
     ]
 
 
+def test_the_main_job_names_its_inputs_where_they_lay_last_and_goes_where_it_went() -> None:
+    appends: list[bytes] = []
+    maker = LedgerMaker(appends.append)
+    first = RunLine(FORMAT, "0.1.0", stamp(0), "run", ["c.ndjson"], "sandbox", "00", "sandbox", paths=["old/c.ndjson"])
+    retry = replace(first, verb="retry", paths=[], settings={"sandboxSeed": {"value": "seed.ndjson", "from": "flag"}})
+    for line in (first, replace(first, paths=["new/c.ndjson"]), retry):
+        maker.line(encode_line(line))
+    maker.result(change(1), Status.FAILED, RowError("not_updated", "no"))
+    maker.end(9.0, 1, {"run_seconds": 1.0, "complete": True, "unsent": 5})
+    assert [step.command for step in steps_of(gather(b"".join(appends), "l"))] == [
+        "bulk-update new/c.ndjson --ledger l --sandbox --sandbox-seed seed.ndjson",
+        "bulk-update failures l",
+        "bulk-update retry l --sandbox --sandbox-seed seed.ndjson",
+    ]
+
+
+@pytest.mark.parametrize(("inputs", "is_whole"), [(31, True), (3000, False)])
+def test_a_command_of_many_inputs_is_whole_or_says_that_it_is_not(inputs: int, is_whole: bool) -> None:
+    names = tuple(f"day-{number}.ndjson" for number in range(inputs))
+    (step,) = steps_of(read(Stand(None, 130, ledger="l", inputs=names)))
+    assert step.command.endswith("day-30.ndjson --ledger l" if is_whole else " '…'")
+    assert len(step.command) < 3_000
+
+
 @pytest.mark.parametrize(
     "name", ["a b", "it's", "tab\there", "two\nlines", "back\\slash", "$(id)", "`id`", "\udcff", "ü\x1b[0m", "-n;*?"]
 )
