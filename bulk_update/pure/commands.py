@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from pathlib import PurePath
+from posixpath import normpath
 from typing import Final
 
 from bulk_update.pure.formats import are_tables
@@ -38,7 +38,7 @@ def main_job(ledger: str, run: RunLine) -> list[str]:
     where that is what it is named after: both may have been moved, or be named from another folder.
     """
     paths = run.paths or run.inputs
-    if paths and PurePath(ledger) in (PurePath(_place(paths[0]) + ending) for ending in _ENDINGS):
+    if paths and normpath(ledger) in (normpath(_place(paths[0]) + ending) for ending in _ENDINGS):
         return [*paths]
     folder, slash, name = ledger.rpartition("/")
     is_one_folder = len({path.rpartition("/")[0] for path in paths}) == 1 and not is_url(paths[0])
