@@ -12,6 +12,7 @@ from bulk_update.edge.source import (
     check_inputs,
     detect_format,
     explain_empty,
+    explain_nul,
     format_of,
     open_source,
 )
@@ -83,6 +84,8 @@ def _choose_reader(inputs: Inputs, max_body: int, name: str | None, head: bytes,
     """Choose how to read an input: as was asked, else by its name, else by its first bytes."""
     if not head:  # a file is looked into before anything is sent; a pipe is found to be so only now
         raise InputError(explain_empty(inputs.names[index]))
+    if 0 in head and (refused := explain_nul(public_name(inputs.names[index]), head, inputs.columns.values())):
+        raise InputError(refused)
     reader = ActivityReader(inputs.organization, max_body)
     form = inputs.format or name or _detect(inputs, head, index)
     if len(inputs.names) == 1:

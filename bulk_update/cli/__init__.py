@@ -9,10 +9,13 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from bulk_update.cli.streams import LONGEST, fill_closed_descriptors, leave_streams, safe, say
+from bulk_update.cli.streams import LONGEST, complain, fill_closed_descriptors, leave_streams, safe, say
 from bulk_update.errors import BulkUpdateError, NothingSent, exit_code_of, innermost
+
+if TYPE_CHECKING:
+    from argparse import Namespace
 
 VERBS: Final = {
     "run": "bulk_update.cli.run",
@@ -30,33 +33,45 @@ VERBS: Final = {
 GARBAGE: Final = (100_000, 50, 1_000)
 """Objects that are made, and collections of the younger ones, before garbage is collected again."""
 
+_FAULT: Final = "this is a fault of bulk-update; the ledger holds what was done. Run the command again"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the words say; return the exit code of DESIGN section 2.1."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    log_format = "text"
     fill_closed_descriptors()
     try:
-        return _carry_out(words)
+        from bulk_update.cli.parsing import parse
+
+        options = parse(words, os.environ)
+        if options is None:
+            return 0
+        log_format = getattr(options, "log_format", log_format)
+        return _carry_out(options)
     except KeyboardInterrupt:
-        say("bulk-update: interrupted; run the same command again")
+        complain("interrupted; run the same command again", log_format)
         return 130
     except Exception as error:  # noqa: BLE001 - a crash must not end in 1, which says that the run finished
         if isinstance(innermost(error), BulkUpdateError):
-            say(f"bulk-update: {safe(str(innermost(error)), LONGEST)}")
+            complain(safe(str(innermost(error)), LONGEST), log_format)
         else:
-            say(traceback.format_exc().rstrip())
-            say("bulk-update: this is a fault of bulk-update; the ledger holds what was done. Run the command again")
+            _tell_fault(log_format)
         return exit_code_of(error)
     finally:
         leave_streams()
 
 
-def _carry_out(words: list[str]) -> int:
-    from bulk_update.cli.parsing import parse
+def _tell_fault(log_format: str) -> None:
+    trace = traceback.format_exc().rstrip()
+    if log_format == "json":
+        complain(f"{_FAULT}\n{trace}", log_format)
+        return
+    say(trace)
+    complain(_FAULT)
 
-    options = parse(words, os.environ)
-    if options is None:
-        return 0
+
+def _carry_out(options: "Namespace") -> int:
     # Rows and lines of a ledger are many and have no cycles: the collector would visit them again and again.
     gc.set_threshold(*GARBAGE)
     verb: Callable[[object], int] = getattr(import_module(VERBS[options.verb]), options.verb)

@@ -21,7 +21,7 @@ import anyio.to_thread
 
 from bulk_update.cli.outputs import Output, output_path, reason
 from bulk_update.cli.settings import is_host, is_loopback, ledger_path
-from bulk_update.cli.streams import LONGEST, safe, say
+from bulk_update.cli.streams import LONGEST, complain, safe
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ping import Pings, PingUrl
 from bulk_update.edge.signals import SIGNALS
@@ -62,7 +62,7 @@ def monitored(options: argparse.Namespace, environ: Mapping[str, str]) -> "Itera
     `Monitor.exit` is the code, or what a raised error makes of it. UsageError when it cannot be told of.
     """
     url = _ping_url(options.ping_url or environ.get(PING_URL) or None)
-    monitor = Monitor(None if url is None else Pings(url))
+    monitor = Monitor(None if url is None else Pings(url), options.log_format)
     try:
         monitor.begin(options)
         yield monitor
@@ -75,8 +75,9 @@ def monitored(options: argparse.Namespace, environ: Mapping[str, str]) -> "Itera
 class Monitor:
     """Tell of a run. `exit`: the code in which it has ended."""
 
-    def __init__(self, pings: Pings | None) -> None:
+    def __init__(self, pings: Pings | None, log_format: str) -> None:
         self.exit = BulkUpdateError.exit_code
+        self._log_format = log_format
         self._pings = pings
         self._metrics: Path | None = None
         self._summary: Path | None = None
@@ -98,7 +99,7 @@ class Monitor:
         if self._metrics is not None:
             with contextlib.suppress(OSError, ValueError):
                 self._last = read_last(self._metrics.read_text())
-            self._tell(say_plainly, self._write_metrics(is_running=True))
+            self._tell(self._warn, self._write_metrics(is_running=True))
         if self._summary is not None:
             with contextlib.suppress(OSError):
                 self._summary.unlink(missing_ok=True)
@@ -128,17 +129,17 @@ class Monitor:
         try:
             replace_file(self._summary, text, _PRIVATE)
         except OSError as error:
-            say_plainly(f"WARNING: --summary-file: {safe(str(self._summary))} cannot be written: {reason(error)}")
+            self._warn(f"WARNING: --summary-file: {safe(str(self._summary))} cannot be written: {reason(error)}")
 
     def finish(self, code: int) -> None:
         """Tell with which exit code the job ends."""
         now = self._clock.seconds()
         self._last = Last(code, now, now if code == 0 else self._last.success)
-        self._tell(say_plainly, self._write_metrics(is_running=False))
+        self._tell(self._warn, self._write_metrics(is_running=False))
         if self._pings is not None:
             failure = _tell_end(self._pings, code, self._body)
             if failure:
-                say_plainly(f"WARNING: --ping-url: {safe(failure)}")
+                self._warn(f"WARNING: --ping-url: {safe(failure)}")
 
     def _write_metrics(self, *, is_running: bool) -> str:
         """Write the file of metrics, if one is wanted; say what went wrong."""
@@ -153,16 +154,14 @@ class Monitor:
             return f"WARNING: --metrics-file: {safe(str(self._metrics))} cannot be written: {reason(error)}"
         return ""
 
+    def _warn(self, message: str) -> None:
+        complain(safe(message, LONGEST), self._log_format, "warning")
+
     def _tell(self, notice: Callable[[str], None], failure: str) -> None:
         """Say once that metrics cannot be written."""
         if failure and not self._has_failed:
             self._has_failed = True
             notice(failure)
-
-
-def say_plainly(message: str) -> None:
-    """Say something to a person when no progress is shown."""
-    say(f"bulk-update: {safe(message, LONGEST)}")
 
 
 class _Enough(BaseException):

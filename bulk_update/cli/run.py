@@ -14,7 +14,7 @@ from bulk_update.cli.amounts import refuse_missing, repeated_inputs
 from bulk_update.cli.monitoring import Monitor, monitored
 from bulk_update.cli.next_step import next_step
 from bulk_update.cli.settings import read_job, read_plan, read_retry
-from bulk_update.cli.streams import LONGEST, OutputLost, columns_of, give_json, safe, say
+from bulk_update.cli.streams import LONGEST, OutputLost, columns_of, complain, give_json, safe, say
 from bulk_update.cli.words import describe_briefly, describe_summary
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.ledger import open_ledger_for_reading
@@ -117,7 +117,7 @@ async def _run(job: Job, options: argparse.Namespace, monitor: Monitor) -> Ended
 def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
     """Say how it ended: words on standard error, data on standard output."""
     if isinstance(ended.reason, NothingSent):
-        say(f"bulk-update: {safe(str(ended.reason), LONGEST)}")
+        complain(safe(str(ended.reason), LONGEST), options.log_format)
         return
     following = next_step(ended, options.words)
     summary = asdict(ended.summary) | {"next": None if following is None else following.command}
@@ -126,7 +126,7 @@ def _tell(ended: Ended, options: argparse.Namespace, monitor: Monitor) -> None:
         try:
             give_json(summary)
         except OutputLost as lost:  # the exit code speaks for the ledger
-            say(f"bulk-update: {lost}")
+            complain(str(lost), options.log_format)
     if options.log_format == "json":
         say(json.dumps({"event": "summary", "time": WallClock().stamp(), **summary}))
     elif not options.quiet:

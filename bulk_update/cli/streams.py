@@ -33,6 +33,18 @@ def say(text: str) -> None:
         _write(sys.stderr, text)
 
 
+def complain(message: str, log_format: str = "text", level: str = "error") -> None:
+    """Say what went wrong when no progress is shown; `log_format` `json`: as the event that progress makes of it."""
+    if log_format != "json":
+        say(f"bulk-update: {message}")
+        return
+    import json
+
+    from bulk_update.edge.clock import WallClock
+
+    say(json.dumps({"event": "notice", "time": WallClock().stamp(), "level": level, "message": message}))
+
+
 def give(text: str) -> None:
     """Give data on standard output. OutputLost when it cannot be written and its reader has not just gone."""
     try:

@@ -6,11 +6,13 @@ it pays for each attempt. Answers are asked for uncompressed and read up to a ca
 
 import asyncio
 import contextlib
+import errno
+import os
 import select
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -44,6 +46,21 @@ _STRUCK_OUT: Final = "[secret]"
 _NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
 _PATH: Final = "/v2/activities/update"
+
+_WORDS: Final[Sequence[tuple[type[Exception] | tuple[type[Exception], ...], str]]] = (
+    (
+        (aiohttp.ClientConnectorCertificateError, ssl.SSLCertVerificationError),
+        "the server's certificate was not accepted",
+    ),
+    (ssl.SSLError, "no TLS connection came about; is https right for this host and port?"),
+    (aiohttp.ClientConnectorDNSError, "the host was not found: {}"),
+    (aiohttp.ClientConnectorError, "no connection came about: {}"),
+    (aiohttp.ServerDisconnectedError, "the connection closed before an answer came"),
+    (aiohttp.ClientPayloadError, "the connection closed in the middle of the answer"),
+    (HttpProcessingError, "what came is not HTTP: {}"),
+    (OSError, "the connection broke: {}"),
+)
+"""What a person is told of trouble with a connection; the first kind that fits counts."""
 
 _INTERIM: Final = frozenset(range(100, 200)) - {101}
 """Statuses after which the answer itself is still to come."""
@@ -260,13 +277,18 @@ def _fault(error: Exception, *, has_left: bool) -> Fault:
 
 
 def _words(error: Exception) -> str:
-    name = type(error).__name__
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
-        return f"{name}: the server's certificate was not accepted"
-    if isinstance(error, ssl.SSLError):
-        return f"{name}: no TLS connection came about; is https right for this host and port?"
+    for kinds, words in _WORDS:
+        if isinstance(error, kinds):
+            return words.format(_reason(error)).removesuffix(": ")
+    return type(error).__name__
+
+
+def _reason(error: Exception) -> str:
+    """Tell why, in the words of the system or of the parser; "" where there are none."""
     if isinstance(error, HttpProcessingError):
-        return f"{name}: {' '.join(error.message.split())[:120]}"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{name}: {error.strerror[:120]}"
-    return name
+        return " ".join(error.message.split())[:120]
+    if not isinstance(error, OSError):
+        return ""
+    # asyncio puts words of its own in the place of the system's: which address it was, or several at once.
+    number = error.errno or 0
+    return os.strerror(number) if number in errno.errorcode else str(error.strerror or "")[:120]

@@ -77,6 +77,15 @@ async def test_an_input_that_cannot_be_read_is_refused_with_its_name(name: str, 
     assert (checked.code, checked.out) == (2, "")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [GOOD.decode(), "organizationId,id,actionIcon\norg-1,a,x\n"], ids=["NDJSON", "CSV"])
+async def test_wide_text_is_told_also_when_it_comes_through_a_pipe(encoding: str, text: str, tmp_path: Path) -> None:
+    for words in (("--ledger", "l", "--sandbox"), ("--dry-run",)):
+        ended = await run("-", *words, stdin=text.encode(encoding), cwd=tmp_path)
+        assert ended.code == 2
+        assert "--encoding utf-16" in ended.err
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 async def test_an_input_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "secret.ndjson"

@@ -192,6 +192,18 @@ async def test_json_log_lines_are_json(changes: Path) -> None:
     assert [json.loads(line)["event"] for line in ended.err.splitlines()] == ["notice", "summary"]
 
 
+async def test_json_log_lines_are_json_when_nothing_could_begin_or_be_told(changes: Path) -> None:
+    for words in ((changes.with_name("none.ndjson"),), ("retry", changes), (changes, "--api-url", "ftp://x")):
+        ended = await run(*words, "--log-format", "json")
+        (event,) = map(json.loads, ended.err.splitlines())
+        assert (ended.code, event["event"], event["level"]) == (2, "notice", "error")
+        assert event["message"]
+    async with open_misbehaving([ok()]) as server:
+        ended = await send(server, changes, "--log-format=json", "--quiet", "--metrics-file", "/dev/full/x.prom")
+    events = [json.loads(line) for line in ended.err.splitlines()]
+    assert "--metrics-file" in next(event for event in events if event["event"] == "notice")["message"]
+
+
 async def test_json_log_lines_end_with_the_summary(changes: Path) -> None:
     async with open_misbehaving([ok()]) as server:
         ended = await send(server, changes, "--log-format", "json")

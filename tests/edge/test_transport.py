@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import json
+import os
 import socket
 import ssl
 import sys
@@ -247,10 +249,29 @@ async def test_cookies_are_not_kept() -> None:
     assert "cookie" not in server.requests[1].headers
 
 
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (Drop(), "the connection closed before an answer came"),
+        (Drop(reset=True), "the connection broke: Connection reset by peer"),
+        (Raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"), "the connection closed in the middle of the answer"),
+        (Raw(b"SSH-2.0\r\n\r\n"), "what came is not HTTP: Bad status line"),
+    ],
+    ids=["closed", "reset", "half", "not HTTP"],
+)
+async def test_trouble_is_told_as_a_person_would(act: Action, words: str) -> None:
+    async with serving([act]) as (_, transport):
+        assert (await fault_of(transport)).message.startswith(words)
+
+
 async def test_a_refused_connection_was_not_reached() -> None:
     async with serving([ok()]) as (server, transport):
         server.refuse()
-        assert (await fault_of(transport)).trouble is Trouble.UNREACHED
+        fault = await fault_of(transport)
+        assert (fault.trouble, fault.message) == (
+            Trouble.UNREACHED,
+            f"no connection came about: {os.strerror(errno.ECONNREFUSED)}",
+        )
         await server.listen()
         assert await answer_of(transport)
 

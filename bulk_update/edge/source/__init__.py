@@ -8,7 +8,7 @@ from bulk_update.edge.source.descriptor import BLOCK
 from bulk_update.edge.source.formats import detect_format
 from bulk_update.edge.source.naming import STANDARD_INPUT, explain_empty
 from bulk_update.edge.source.opening import Head, Source, check_inputs, open_source
-from bulk_update.edge.source.text import HEAD
+from bulk_update.edge.source.text import HEAD, explain_nul
 from bulk_update.pure.formats import Format, format_of
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "check_inputs",
     "detect_format",
     "explain_empty",
+    "explain_nul",
     "format_of",
     "open_source",
 ]
