@@ -45,6 +45,9 @@ from bulk_update.watch import LedgerWatch, PatienceWatch, RateWatch
 _AHEAD: Final = 4
 """Batches that may be ready, at least, before reading waits; with many senders half as many as there are attempts."""
 
+_MOST_LINES: Final = 256
+"""Batches that may wait at once for their organizations' own rates, beyond those that are alive anyway."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -248,10 +251,7 @@ class Run:
 
     async def _read_and_send(self) -> None:
         async with anyio.create_task_group() as senders:
-            # More batches are alive than attempts in flight: one that waits for its retry holds up no other. And more
-            # than one organization may have: there is a sender left when all of its batches are in trouble.
-            concurrency = self._plan.persistence.concurrency
-            for _ in range(2 * concurrency + max(1, concurrency // 4)):
+            for _ in range(_count_senders(self._plan)):
                 senders.start_soon(self._send)
             try:
                 await self._read()
@@ -353,6 +353,18 @@ class Run:
     def _end_line(self, ended: Ended) -> bytes:
         line = EndLine(self._stage.clock.stamp(), ended.summary.exit, asdict(ended.summary))
         return encode_line(line)
+
+
+def _count_senders(plan: Plan) -> int:
+    """Tell how many batches may be alive.
+
+    More than there are attempts in flight: one that waits for its retry holds up no other. More than one organization
+    may have: there is a sender left when all of its batches are in trouble. And as many besides as it takes
+    organizations, each at its own rate, to use the rate of all.
+    """
+    concurrency, rate, each = plan.persistence.concurrency, plan.rate, plan.organization_rate
+    lines = 0 if rate is None or each is None else math.ceil(rate.per_second / each.per_second)
+    return 2 * concurrency + max(1, concurrency // 4) + min(lines, _MOST_LINES)
 
 
 def _exit_code(summary: Summary, reason: BulkUpdateError | None) -> int:

@@ -41,8 +41,8 @@ class Pacing(Protocol):
     def is_slowed(self, organization: str) -> bool:
         """Tell whether the organization has a pace of its own to wait for."""
 
-    def is_paused(self, organization: str) -> bool:
-        """Tell whether the server has asked the organization alone to send nothing for now."""
+    def must_wait(self, organization: str) -> bool:
+        """Tell whether the organization alone may send nothing now: by its own rate, or as the server has asked."""
 
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
@@ -50,8 +50,8 @@ class Pacing(Protocol):
     async def turn(self) -> None:
         """Wait for the turn of this request among all."""
 
-    def pass_on(self) -> None:
-        """Leave to the next a turn among all that is not used."""
+    def pass_on(self, organization: str) -> None:
+        """Leave a turn that is not used to the next of all, and to the next of its organization."""
 
     def flight(self, organization: str) -> contextlib.AbstractContextManager[None]:
         """Count a request as in flight."""

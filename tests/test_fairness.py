@@ -187,6 +187,29 @@ async def test_several_sick_organizations_hold_up_no_other(what: str) -> None:
     assert max(time for time, sent, _ in api.answered if sent.organization not in sick) < 60
 
 
+@pytest.mark.parametrize(
+    ("organizations", "rows_each", "rate", "own", "seconds"),
+    [
+        (60, 20, 40, Rate(1, 1.0), 30),
+        (10, 100, 40, Rate(5, 1.0), 25),
+        (200, 10, 100, Rate(60, 60.0), 20),
+        (5, 200, 100, Rate(30, 1.0), 10),
+    ],
+)
+async def test_a_sorted_input_uses_the_rate_of_all_where_each_organization_has_its_own(
+    organizations: int, rows_each: int, rate: int, own: Rate, seconds: float
+) -> None:
+    changes = [row(f"a{n}", f"org-{name}") for name in range(organizations) for n in range(rows_each)]
+    api = FakeApi(updated, latency=0.05)
+    done = await carry_out_with(api, changes, replace(patient(Rate(rate, 1.0)), organization_rate=own))
+    assert done.summary.updated == len(changes)
+    assert done.seconds <= 1.05 * seconds
+    assert busiest_window(api.times, 1.0) <= rate
+    for name in range(organizations):
+        times = [time for time, sent, _ in api.answered if sent.organization == f"org-{name}"]
+        assert busiest_window([time - 0.05 for time in times], own.period) <= own.limit
+
+
 async def reason_of(is_sick: Callable[[str], bool]) -> str:
     changes = [row(f"a{n}", f"org-{n % 3}") for n in range(60)]
     api = FakeApi(lambda sent: unavailable() if is_sick(sent.organization) else updated(sent))

@@ -56,7 +56,7 @@ class Outbox:
         self._batcher.add(changes)
         self._added += len(changes)
         self._wake_one()
-        while self._batcher.ready >= self._ahead or self._batcher.is_full():
+        while self._batcher.has_ahead(self._ahead) or self._batcher.is_full():
             self._room = anyio.Event()
             await self._room.wait()
 

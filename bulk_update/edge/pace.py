@@ -96,10 +96,10 @@ class Pace:
         """Tell whether the organization has a pace of its own to wait for."""
         return self._organization_rate is not None or organization in self._lanes
 
-    def is_paused(self, organization: str) -> bool:
-        """Tell whether the server has asked the organization alone to send nothing for now."""
+    def must_wait(self, organization: str) -> bool:
+        """Tell whether the organization alone may send nothing now: by its own rate, or as the server has asked."""
         lane = self._lanes.get(organization)
-        return lane is not None and lane.governor.not_before > asyncio.get_running_loop().time()
+        return lane is not None and lane.wait_to_leave(asyncio.get_running_loop().time()) > 0
 
     def is_held(self) -> bool:
         """Tell whether everyone, or some organization, may send nothing for now, whatever the rate."""
@@ -109,8 +109,12 @@ class Pace:
     async def organization_turn(self, organization: str) -> None:
         """Wait for the turn of this request among those of its organization."""
         lane = self._lane(organization)
-        if lane is not None:
-            await lane.turn()
+        if lane is None:
+            return
+        await lane.turn()
+        # Those before it may have left later than in their turn.
+        while (wait := lane.wait_to_leave(asyncio.get_running_loop().time())) > 0:
+            await asyncio.sleep(min(wait, _LOOK_AGAIN))
 
     def goes_last(self, organization: str) -> bool:
         """Tell whether others should go first: only they can tell whether a push-back was meant for all."""
@@ -132,9 +136,11 @@ class Pace:
         """Wait for the turn of this request among all."""
         await self._all.turn()
 
-    def pass_on(self) -> None:
-        """Leave to the next a turn among all that is not used."""
+    def pass_on(self, organization: str) -> None:
+        """Leave a turn that is not used to the next of all, and to the next of its organization."""
         self._all.pass_on()
+        if (lane := self._lanes.get(organization)) is not None:
+            lane.pass_on()
 
     async def leave(self, organization: str) -> float:
         """Wait until one more request may leave, and note that it leaves now; tell when that is."""

@@ -29,23 +29,27 @@ _PIECE: Final = 262_144
 _LEAVING_EARLY: Final = 16
 """The share of the buffer that is made free by batches that leave early: small, as each leaves with fewer rows."""
 
-_AHEAD: Final = 8
-"""Batches that may be ready before rows of an organization stay in the overflow until there is need of more."""
+AHEAD: Final = 8
+"""Batches of one organization that may be ready, where nothing else is said."""
 
 
 class Batcher:
     """Collect changes into batches.
 
-    Call `add` with changes in input order; `take` for the next batch that may leave; `release` for ids
+    `ahead`: batches of one organization that may be ready; more of its rows wait, where they can be counted and put
+    away. Call `add` with changes in input order; `take` for the next batch that may leave; `release` for ids
     whose result is final; `close` when the input has ended, after which partial batches may leave.
     """
 
-    def __init__(self, limits: Limits, overflow: Overflow | None = None) -> None:
+    def __init__(self, limits: Limits, overflow: Overflow | None = None, ahead: int = AHEAD) -> None:
         self._limits = limits
+        self._ahead = ahead
         self._overflow = overflow
         self._groups: dict[str, Group] = {}
         self._ready = Ready()
         self._leaving: deque[Group] = deque()
+        self._backlogged: set[str] = set()
+        """Organizations with more batches than may be ready, of those that do not rest."""
         self._closed = False
         self._used = 0
         self._held = 0
@@ -69,6 +73,15 @@ class Batcher:
         """Tell whether to stop adding: rows held behind earlier ones fill the buffer."""
         return self._held > self._limits.buffer // 2
 
+    def has_ahead(self, batches: int) -> bool:
+        """Tell whether there are so many batches that wait for nothing but their turn, ready or still to be made."""
+        found = self.ready
+        for organization in self._backlogged:
+            if found >= batches:
+                break
+            found += max(1, self._groups[organization].rows // self._limits.count)
+        return found >= batches
+
     def add(self, changes: Sequence[Change]) -> None:
         """Let changes wait, a block at once; batches that they fill become ready."""
         groups, count = self._groups, self._limits.count
@@ -78,7 +91,7 @@ class Batcher:
             if group is None:
                 group = self._open(change.organization)
             size = len(change.activity) + 1
-            if group.size + size > group.most and group.rows:
+            if group.size + size > group.most and group.rows and not group.is_backlogged:
                 self._seal(group, early=True)
             group.size += size
             if group.overflowed:
@@ -86,7 +99,7 @@ class Batcher:
             else:
                 group.waiting.append(change)
             self._used += size + ROW_COST
-            if len(group.waiting) >= count or (group.overflowed and group.rows >= count):
+            if not group.is_backlogged and (len(group.waiting) >= count or (group.overflowed and group.rows >= count)):
                 self._seal(group)
             if self._used > self._make_room_at:
                 self._make_room()
@@ -105,6 +118,8 @@ class Batcher:
             batch = self._ready.take(passing_over)
         if batch is not None:
             self.rows -= len(batch.changes)
+            if batch.organization in self._backlogged and not self._ready.count(batch.organization):
+                self._seal(self._groups[batch.organization], early=self._closed)
         return batch
 
     def take_back(self, batch: Batch) -> None:
@@ -143,10 +158,9 @@ class Batcher:
 
     def rest(self, organization: str) -> None:
         """Keep back the batches of an organization that is in trouble; the others go on."""
-        group = self._groups.get(organization)
-        if group is None or group.is_resting:
-            return
+        group = self._groups.get(organization) or self._open(organization)
         group.is_resting = True
+        self._backlogged.discard(organization)
         self._ready.rest(organization)
 
     def resume(self, organization: str) -> None:
@@ -154,9 +168,11 @@ class Batcher:
         group = self._groups.get(organization)
         if group is None or not group.is_resting:
             return
-        group.is_resting = False
+        group.is_resting = group.is_backlogged = False
         self._ready.resume(organization)
         self._let_leave(group)
+        if group.is_idle():
+            self._forget(group)
 
     def lower_body(self, most: int) -> None:
         """Make the bodies of batches to come smaller: the server has refused larger ones."""
@@ -165,10 +181,8 @@ class Batcher:
             group.bound(self._limits.body)
 
     def _let_leave(self, group: Group) -> None:
-        if self._closed and group.rows:
-            self._leaving.append(group)
-        elif group.rows >= self._limits.count:
-            self._seal(group)
+        if group.fills(self._limits.count) or self._closed:
+            self._seal(group, early=self._closed)
 
     def _open(self, organization: str) -> Group:
         group = Group(organization, self._limits.body)
@@ -208,32 +222,37 @@ class Batcher:
         return self._any_away() if self._closed else None
 
     def _seal(self, group: Group, *, early: bool = False) -> None:
-        """Make batches of the waiting rows; those behind an earlier change of their id are held back.
+        """Make batches of the waiting rows, as many as may be ready; those behind an earlier change are held back.
 
         `early`: also of rows that do not fill a batch.
         """
-        if group.is_resting:
-            return
         limits = self._limits
-        while group.rows:
+        room = 0 if group.is_resting else self._ahead - self._ready.count(group.organization)
+        while room > 0 and group.rows and (early or group.fills(limits.count)):
             if group.overflowed and self._overflow is not None:
                 self._used += group.bring_back(self._overflow, limits)
-            ids = group.fresh_ids()
+            most = room * limits.count
+            ids = group.fresh_ids(most)
             if ids is None:
-                self._held += group.hold_back()
-                ids = [change.id for change in group.waiting]
+                ids, held = group.hold_back(most)
+                self._held += held
             if group.overflowed and len(group.waiting) < limits.count:
                 continue
-            for batch in group.cut(limits, ids, early=early and not group.overflowed):
+            batches = group.cut(limits, ids, room, early=early and not group.overflowed)
+            for batch in batches:
                 self._used -= rows_cost(batch.changes)
                 self._ready.append(batch)
-            if not group.overflowed:
-                break
-            if len(self._ready) >= _AHEAD:
-                self._leaving.append(group)
-                break
+            room -= len(batches)
+        self._note_backlog(group, is_backlogged=room <= 0 and (early or group.fills(limits.count)))
         # To the end of the line: the first group is the one that has waited longest.
         self._groups[group.organization] = self._groups.pop(group.organization)
+
+    def _note_backlog(self, group: Group, *, is_backlogged: bool) -> None:
+        group.is_backlogged = is_backlogged and group.rows > 0
+        if group.is_backlogged and not group.is_resting:
+            self._backlogged.add(group.organization)
+        else:
+            self._backlogged.discard(group.organization)
 
     def _unhold(self, group: Group, ids: Collection[str]) -> None:
         freed = group.unhold(ids)
@@ -280,32 +299,36 @@ class Batcher:
         groups = [group for group in self._groups.values() if group.newest_rows()]
         groups.sort(key=Group.in_memory, reverse=True)
         piece = min(_PIECE, self._limits.buffer // 8)
-        moving: list[Group] = []
+        moving: list[tuple[Group, int]] = []
         chunks: list[bytes] = []
         size = 0
         for group in groups:
-            moving.append(group)
-            chunks.append(group.pack())
-            size += len(chunks[-1])
-            if size >= piece:
-                if not self._store(moving, chunks) or self._used <= target:
-                    return
-                moving, chunks, size = [], [], 0
+            is_whole = False
+            while not is_whole:
+                chunk, rows = group.pack(piece)
+                is_whole = rows == len(group.newest_rows())
+                moving.append((group, rows))
+                chunks.append(chunk)
+                size += len(chunk)
+                if size >= piece:
+                    if not self._store(moving, chunks) or self._used <= target:
+                        return
+                    moving, chunks, size = [], [], 0
         if moving:
             self._store(moving, chunks)
 
-    def _store(self, groups: Sequence[Group], chunks: Sequence[bytes]) -> bool:
-        """Put a chunk of each group away; False when there is no room for them."""
+    def _store(self, moving: Sequence[tuple[Group, int]], chunks: Sequence[bytes]) -> bool:
+        """Put a chunk of so many rows of each group away; False when there is no room for them."""
         assert self._overflow is not None
         try:
             places = self._overflow.store(chunks)
         except OSError:
             self._has_room = False
             return False
-        for group, place in zip(groups, places, strict=True):
-            self._used -= group.put_away(place)
-            # A group that fills a batch is about to leave.
-            is_away = group.is_away() and group.overflowed < self._limits.count
-            if is_away and self._away.add(group.organization, Place(place, group.overflowed, group.size)):
+        for (group, rows), place in zip(moving, places, strict=True):
+            self._used -= group.put_away(place, rows)
+            if group.overflowed >= self._limits.count:
+                group.remember_chunks(self._overflow)
+            elif group.is_away() and self._away.add(group.organization, Place(place, group.overflowed, group.size)):
                 self._forget(group)
         return True

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
 from typing import Final, Protocol, Self
 
 import msgspec
@@ -77,12 +78,14 @@ class Group:
     which are none where none are in the overflow. `size`: bytes of the activities of all these, a comma for
     each; `most`: of those that fit in one request. `newest`: place of the last chunk in the overflow, from
     which the others are found. `under_way`: ids in batches that are ready or sent. `held`: changes behind an
-    earlier one of their id. `is_resting`: no batch of it becomes ready.
+    earlier one of their id. `is_resting`: no batch of it becomes ready. `is_backlogged`: its rows fill more
+    batches than may be ready now.
     """
 
     __slots__ = (
         "_older",
         "held",
+        "is_backlogged",
         "is_resting",
         "most",
         "newest",
@@ -107,6 +110,7 @@ class Group:
         self.under_way: set[str] | None = None
         self.held: dict[str, deque[Change]] | None = None
         self.is_resting = False
+        self.is_backlogged = False
 
     @classmethod
     def returned(cls, chunk: Chunk, place: Place, body: int) -> Self:
@@ -128,9 +132,13 @@ class Group:
         """Rows that wait, wherever they are."""
         return len(self.waiting) + self.overflowed + len(self.recent or ())
 
+    def fills(self, count: int) -> bool:
+        """Tell whether its rows fill a batch of so many."""
+        return self.rows >= count or self.size > self.most
+
     def is_idle(self) -> bool:
         """Tell whether there is nothing left to remember."""
-        return not (self.rows or self.under_way or self.held)
+        return not (self.rows or self.under_way or self.held or self.is_resting)
 
     def is_away(self) -> bool:
         """Tell whether all that is to be remembered is in the overflow."""
@@ -156,22 +164,34 @@ class Group:
         """Give the rows in memory that may move to the overflow."""
         return (self.recent or []) if self.overflowed else self.waiting
 
-    def pack(self) -> bytes:
-        """Make the chunk in which the newest rows move to the overflow."""
-        rows = self.newest_rows()
-        return _pack(Chunk(self.organization, self.newest, rows))
+    def pack(self, size: int) -> tuple[bytes, int]:
+        """Make a chunk of about so many bytes, to move to the overflow: of the newest rows, the first.
 
-    def put_away(self, place: int) -> int:
-        """Let go of the newest rows, which are in the overflow now; return the bytes of memory that are free."""
+        Return it and how many rows it has.
+        """
+        rows = self.newest_rows()
+        count = len(rows)
+        if self.size > size:
+            sizes = accumulate(len(change.activity) for change in rows)
+            count = min(count, 1 + sum(1 for _ in takewhile(size.__gt__, sizes)))
+        return _pack(Chunk(self.organization, self.newest, rows[:count])), count
+
+    def put_away(self, place: int, count: int) -> int:
+        """Let go of the first of the newest rows, which are in the overflow now; return the bytes that are free."""
         rows = self.newest_rows()
         if self._older is not None:
             self._older.appendleft(place)
         if not self.overflowed:
             self.waiting = []
         self.newest = place
-        self.overflowed += len(rows)
-        self.recent = None
-        return rows_cost(rows)
+        self.overflowed += count
+        self.recent = rows[count:] or None
+        return rows_cost(rows[:count])
+
+    def remember_chunks(self, overflow: Overflow) -> None:
+        """Note where its chunks are, before they are many: the newest tells only of the one before it."""
+        if self._older is None:
+            self._older = deque(place for place, _ in self._chunks(overflow))
 
     def bring_back(self, overflow: Overflow, limits: Limits) -> int:
         """Bring rows back, the oldest first, until a batch is full; return the bytes of memory they take."""
@@ -192,8 +212,7 @@ class Group:
 
     def _bring_some(self, overflow: Overflow, count: int) -> None:
         """Bring chunks back until there are so many rows: there may be many more than fit in memory."""
-        if self._older is None:
-            self._older = deque(place for place, _ in self._chunks(overflow))
+        self.remember_chunks(overflow)
         while self._older and len(self.waiting) < count:
             rows = unpack(overflow.load(self._older.pop())).rows
             self.waiting += rows
@@ -208,9 +227,9 @@ class Group:
             yield place, chunk
             place = chunk.before
 
-    def fresh_ids(self) -> list[str] | None:
-        """Give the ids of the waiting rows in memory; None if one is behind an earlier change of its id."""
-        order = [change.id for change in self.waiting]
+    def fresh_ids(self, most: int) -> list[str] | None:
+        """Give the ids of the first waiting rows; None if one of these is behind an earlier change of its id."""
+        order = [change.id for change in self.waiting[:most]]
         ids = set(order)
         if len(ids) < len(order):
             return None
@@ -220,13 +239,16 @@ class Group:
             return None
         return order
 
-    def hold_back(self) -> int:
-        """Hold the rows behind an earlier change of their id; return the bytes of memory they take."""
+    def hold_back(self, most: int) -> tuple[list[str], int]:
+        """Hold those of the first rows that are behind an earlier change of their id.
+
+        Return the ids of the others of these, which are the first rows now, and the bytes of memory that is held.
+        """
         staying: list[Change] = []
         taken = set(self.under_way or ())
         held = self.held = self.held if self.held is not None else {}
         used = 0
-        for change in self.waiting:
+        for change in self.waiting[:most]:
             if change.id not in taken:
                 taken.add(change.id)
                 staying.append(change)
@@ -234,8 +256,8 @@ class Group:
             held.setdefault(change.id, deque()).append(change)
             self.size -= len(change.activity) + 1
             used += row_cost(change)
-        self.waiting = staying
-        return used
+        self.waiting[:most] = staying
+        return [change.id for change in staying], used
 
     def unhold(self, ids: Collection[str]) -> int:
         """Put the next change of each id in front of all; return the bytes of memory they take."""
@@ -250,28 +272,32 @@ class Group:
                     del self.held[identifier]
         # Later changes of these ids may wait already; none may pass an earlier one.
         self.waiting = freed + self.waiting
-        self.size += _size_of(freed)
+        self.size += sum([len(change.activity) + 1 for change in freed])
         return rows_cost(freed)
 
-    def cut(self, limits: Limits, ids: list[str], *, early: bool) -> list[Batch]:
-        """Take the waiting rows, in their order, in as many requests as they fill; `ids`: of all of them.
+    def cut(self, limits: Limits, ids: list[str], most: int, *, early: bool) -> list[Batch]:
+        """Take the first waiting rows, in their order, in as many requests as they fill; at most so many.
 
-        `early`: also those at the end that do not fill one.
+        `ids`: of the first rows, none twice: no others are taken. `early`: also those at the end that do not fill one.
         """
-        rows, begin = self.waiting, 0
+        rows, begin, last = self.waiting, 0, len(ids)
+        is_early = early and last == len(rows)
         batches: list[Batch] = []
-        while begin < len(rows):
-            end = self._end_of_batch(begin, limits)
-            if end == len(rows) and end - begin < limits.count and not early:
+        while begin < last and len(batches) < most:
+            end = self._end_of_batch(begin, last, limits.count)
+            if end == last and end - begin < limits.count and not is_early:
                 break
             batches.append(Batch(self.organization, rows[begin:end], ids[begin:end]))
             begin = end
-        self.waiting, ids = rows[begin:], ids[:begin]
-        self.size = self.size - _size_of(rows[:begin]) if self.rows else 0
-        if self.under_way:
-            self.under_way.update(ids)
+        if begin < len(rows):
+            del rows[:begin]
         else:
-            self.under_way = set(ids)
+            self.waiting = []
+        self.size = self.size - sum(map(_size_of, batches)) if self.rows else 0
+        if self.under_way:
+            self.under_way.update(ids[:begin])
+        else:
+            self.under_way = set(ids[:begin])
         return batches
 
     def take_back(self, batch: Batch) -> int:
@@ -279,12 +305,12 @@ class Group:
         if self.under_way is not None:
             self.under_way.difference_update(batch.ids)
         self.waiting = [*batch.changes, *self.waiting]
-        self.size += _size_of(batch.changes)
+        self.size += _size_of(batch)
         return rows_cost(batch.changes)
 
-    def _end_of_batch(self, begin: int, limits: Limits) -> int:
+    def _end_of_batch(self, begin: int, last: int, count: int) -> int:
         """Find where the request ends that begins with a waiting row: it holds at least this one."""
-        rows, end = self.waiting, min(begin + limits.count, len(self.waiting))
+        rows, end = self.waiting, min(begin + count, last)
         if self.size <= self.most:
             return end
         size = 0
@@ -295,5 +321,5 @@ class Group:
         return end
 
 
-def _size_of(rows: Sequence[Change]) -> int:
-    return sum([len(change.activity) + 1 for change in rows])
+def _size_of(batch: Batch) -> int:
+    return sum([len(change.activity) + 1 for change in batch.changes])

@@ -22,6 +22,10 @@ class Ready:
         """Count the batches of organizations that do not rest."""
         return self._count
 
+    def count(self, organization: str) -> int:
+        """Count the batches of an organization, whether it rests or not."""
+        return len(self._lines.get(organization, ())) + len(self._resting.get(organization, ()))
+
     def append(self, batch: Batch) -> None:
         """Let a batch wait for its organization's turn, behind the others of it."""
         line = self._lines.get(batch.organization)

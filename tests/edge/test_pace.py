@@ -140,12 +140,12 @@ async def test_an_organization_that_was_told_to_wait_is_not_forgotten() -> None:
         pace.accepted(f"org-{number}", 0.0)
     await leave(pace, "bad")
     pace.refused("bad", 0.0, 300.0)
-    assert pace.is_paused("bad")
+    assert pace.must_wait("bad")
     for number in range(12_000):
         await leave(pace, f"org-{number}")
         if number % 1_000 == 0:
             await asyncio.sleep(2)
-    assert pace.is_paused("bad")
+    assert pace.must_wait("bad")
 
 
 async def test_the_rates_of_many_organizations_take_no_memory_for_ever() -> None:

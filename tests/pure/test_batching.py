@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulk_update.model import Batch, Change
-from bulk_update.pure.batching import Batcher
+from bulk_update.pure.batching import AHEAD, Batcher
 from bulk_update.pure.group import Limits
 from bulk_update.pure.wire import encode_request
 from tests.effort import count_steps
@@ -25,6 +25,7 @@ class MemoryOverflow:
         self.chunks: dict[int, bytes] = {}
         self.stored = 0
         self.asked = 0
+        self.loaded = 0
 
     def store(self, chunks: Sequence[bytes]) -> Sequence[int]:
         self.asked += 1
@@ -36,6 +37,7 @@ class MemoryOverflow:
         return places
 
     def load(self, place: int) -> bytes:
+        self.loaded += 1
         return self.chunks[place]
 
 
@@ -108,7 +110,7 @@ def next_fit(rows: Sequence[Change], limits: Limits) -> int:
 def is_back_to_nothing(batcher: Batcher) -> bool:
     """Tell whether the batcher believes that it holds nothing, and holds nothing."""
     accounts = (batcher._used, batcher._held, batcher.rows, batcher.ready)  # noqa: SLF001
-    places = (batcher._groups, batcher._leaving, batcher._away)  # noqa: SLF001
+    places = (batcher._groups, batcher._leaving, batcher._away, batcher._backlogged)  # noqa: SLF001
     return accounts == (0, 0, 0, 0) and not any(places)
 
 
@@ -121,7 +123,9 @@ class Course:
     def __init__(
         self, rows: Sequence[Change], limits: Limits, overflow: MemoryOverflow | None, chance: random.Random
     ) -> None:
-        self.batcher = Batcher(limits, overflow)
+        self.ahead = chance.choice([1, 2, AHEAD])
+        self.batcher = Batcher(limits, overflow, self.ahead)
+        self.organizations = sorted({row.organization for row in rows})
         self.limits = limits
         self.chance = chance
         self.to_add = deque(rows)
@@ -160,10 +164,12 @@ class Course:
         self.added += len(block)
 
     def take(self) -> None:
-        batch = self.batcher.take()
+        passed_over = set(self.chance.sample(self.organizations, self.chance.randrange(len(self.organizations))))
+        batch = self.batcher.take(passed_over) or self.batcher.take()
         if batch is None:
             return
         assert batch.changes
+        assert self.batcher.ready <= (self.ahead + 1) * len(self.organizations) + len(self.unsent)
         assert batch.organization not in self.resting
         assert len(batch.changes) <= self.limits.count
         assert len(batch.changes) == 1 or len(encode_request(batch)) <= self.limits.body
@@ -730,6 +736,38 @@ def test_rows_that_came_while_their_organization_rested_come_back_little_by_litt
         lines += [row.line for row in batch.changes]
         batcher.release("org", [row.id for row in batch.changes])
     assert lines == [*range(20_002 if closed else 20_000)]
+
+
+def test_rows_that_come_while_their_organization_is_slow_stay_within_the_buffer() -> None:
+    """Each time that it may go on it sends one batch, and more rows of it come than that."""
+    overflow = MemoryOverflow()
+    batcher = Batcher(Limits(count=5, buffer=100_000), overflow, ahead=3)
+    sent = 0
+    for block in range(400):
+        batcher.add([change(f"{block}-{line}", line, size=100) for line in range(50)])
+        batcher.resume("org")
+        batch = batcher.take()
+        assert batch is not None
+        assert (batch.ids[0], batcher.ready) == (f"{sent // 50}-{sent % 50}", 3 - 1)
+        sent += len(batch.changes)
+        batcher.rest("org")
+        batcher.release("org", batch.ids)
+        assert batcher._used <= 140_000, "more than the buffer and a chunk that came back"  # noqa: SLF001
+    assert max(map(len, overflow.chunks.values())) < 30_000
+    batcher.resume("org")
+    batcher.close()
+    assert sum(len(batch.changes) for batch in take_all(batcher)) == 400 * 50 - sent
+    assert is_back_to_nothing(batcher)
+
+
+def test_where_chunks_are_is_not_looked_up_by_reading_them_all() -> None:
+    overflow = MemoryOverflow()
+    batcher = Batcher(Limits(count=5, buffer=20_000), overflow)
+    start_resting(batcher)
+    batcher.add(changes(numbered(5_000), size=100))
+    overflow.loaded = 0
+    batcher.resume("org")
+    assert 1 <= overflow.loaded <= 4
 
 
 def test_rows_come_back_from_the_overflow_as_they_were() -> None:

@@ -21,8 +21,9 @@ class Resting:
     """Let an organization rest while it would hold up the others.
 
     `most`: batches of one organization that may wait for it alone, or be alive while it fails, before no more are
-    taken. Where all fail of which batches are alive, those beyond that of which nothing was sent make way: else the
-    organizations that come first, and are in trouble, would keep all senders from the others.
+    taken; fewer where many organizations do so. Where one more has to wait, or where all fail of which batches are
+    alive, those beyond that of which nothing was sent make way: else the organizations that come first, and are slow
+    or in trouble, would keep all senders from the others.
     """
 
     def __init__(self, supply: Supply, most: int) -> None:
@@ -42,6 +43,8 @@ class Resting:
 
     def held_up(self, organization: str) -> contextlib.AbstractContextManager[None]:
         """Count a batch as waiting for its organization alone, while the block lasts."""
+        if organization not in self._held_up:
+            self._make_way(self._held_up, self._share(len(self._held_up) + 1))
         return self._counting(self._held_up, organization)
 
     def suspect(self, organization: str) -> None:
@@ -50,7 +53,7 @@ class Resting:
         self._failures += 1
         self._rest_or_resume(organization)
         if self._failures >= _IN_A_ROW and self._failing.issuperset(self._alive):
-            self._make_way()
+            self._make_way(self._alive, self._failing_share())
 
     @contextlib.contextmanager
     def makes_way(self, organization: str) -> Iterator[None]:
@@ -76,11 +79,13 @@ class Resting:
             self._failing.discard(organization)
             self._rest_or_resume(organization)
 
-    def _make_way(self) -> None:
+    def _make_way(self, counter: Counter[str], share: int) -> None:
         """Interrupt the batches beyond each organization's share, the last to come first."""
-        share = self._share()
-        for organization, scopes in list(self._unsent.items()):
-            excess = self._alive[organization] - self._making_way[organization] - share
+        for organization in [name for name, batches in counter.items() if batches > share]:
+            scopes = self._unsent.get(organization, deque())
+            excess = counter[organization] - self._making_way[organization] - share
+            if excess > 0 and scopes:
+                self._rest(organization)
             for scope in [scopes.pop() for _ in range(min(excess, len(scopes)))]:
                 self._making_way[organization] += 1
                 scope.cancel()
@@ -91,10 +96,12 @@ class Resting:
         if not self._making_way[organization]:
             del self._making_way[organization]
 
-    def _share(self) -> int:
-        """Tell how many batches of each failing organization may be alive: the more of them fail, the fewer."""
-        failing = sum(name in self._failing for name in self._alive)
-        return max(1, min(self._most, 2 * self._most // max(1, failing)))
+    def _share(self, organizations: int) -> int:
+        """Tell how many batches each of so many organizations may have that keep a sender: the more, the fewer."""
+        return max(1, min(self._most, 2 * self._most // max(1, organizations)))
+
+    def _failing_share(self) -> int:
+        return self._share(sum(name in self._failing for name in self._alive))
 
     @contextlib.contextmanager
     def _counting(self, counter: Counter[str], organization: str) -> Iterator[None]:
@@ -109,12 +116,16 @@ class Resting:
             self._rest_or_resume(organization)
 
     def _rest_or_resume(self, organization: str) -> None:
-        must_rest = self._held_up[organization] >= self._most or (
-            organization in self._failing and self._alive[organization] >= self._share()
+        must_rest = self._held_up[organization] >= self._share(len(self._held_up)) or (
+            organization in self._failing and self._alive[organization] >= self._failing_share()
         )
-        if must_rest and organization not in self._resting:
-            self._resting.add(organization)
-            self._supply.rest(organization)
-        elif not must_rest and organization in self._resting:
+        if must_rest:
+            self._rest(organization)
+        elif organization in self._resting:
             self._resting.discard(organization)
             self._supply.resume(organization)
+
+    def _rest(self, organization: str) -> None:
+        if organization not in self._resting:
+            self._resting.add(organization)
+            self._supply.rest(organization)

@@ -218,11 +218,11 @@ class Sender:
                     await means.pace.organization_turn(organization)
             async with means.gate.doorway(organization) as is_probe:
                 await means.pace.turn()
-                # Meanwhile the server may have asked this organization to wait: it must not do so in a slot.
-                steps_back = means.pace.is_paused(organization) or means.gate.gives_way(organization)
+                # Meanwhile this organization may have to wait by itself: it must not do so in a slot.
+                steps_back = means.pace.must_wait(organization) or means.gate.gives_way(organization)
             if is_probe or not steps_back:
                 return is_probe
-            means.pace.pass_on()
+            means.pace.pass_on(organization)
             means.gate.leave(is_probe=False)
 
     async def _leave(self, exchange: Exchange, has_left: Callable[[], None]) -> None:
