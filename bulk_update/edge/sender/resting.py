@@ -21,9 +21,9 @@ class Resting:
     """Let an organization rest while it would hold up the others.
 
     `most`: batches of one organization that may wait for it alone, or be alive while it fails, before no more are
-    taken; fewer where many organizations do so. Where one more has to wait, or where all fail of which batches are
-    alive, those beyond that of which nothing was sent make way: else the organizations that come first, and are slow
-    or in trouble, would keep all senders from the others.
+    taken; fewer where many organizations do so. Where all fail of which batches are alive, those beyond that of which
+    nothing was sent make way: else the organizations that come first, and are in trouble, would keep all senders from
+    the others.
     """
 
     def __init__(self, supply: Supply, most: int) -> None:
@@ -43,8 +43,6 @@ class Resting:
 
     def held_up(self, organization: str) -> contextlib.AbstractContextManager[None]:
         """Count a batch as waiting for its organization alone, while the block lasts."""
-        if organization not in self._held_up:
-            self._make_way(self._held_up, self._share(len(self._held_up) + 1))
         return self._counting(self._held_up, organization)
 
     def suspect(self, organization: str) -> None:
@@ -53,7 +51,7 @@ class Resting:
         self._failures += 1
         self._rest_or_resume(organization)
         if self._failures >= _IN_A_ROW and self._failing.issuperset(self._alive):
-            self._make_way(self._alive, self._failing_share())
+            self._make_way()
 
     @contextlib.contextmanager
     def makes_way(self, organization: str) -> Iterator[None]:
@@ -79,13 +77,11 @@ class Resting:
             self._failing.discard(organization)
             self._rest_or_resume(organization)
 
-    def _make_way(self, counter: Counter[str], share: int) -> None:
+    def _make_way(self) -> None:
         """Interrupt the batches beyond each organization's share, the last to come first."""
-        for organization in [name for name, batches in counter.items() if batches > share]:
-            scopes = self._unsent.get(organization, deque())
-            excess = counter[organization] - self._making_way[organization] - share
-            if excess > 0 and scopes:
-                self._rest(organization)
+        share = self._failing_share()
+        for organization, scopes in list(self._unsent.items()):
+            excess = self._alive[organization] - self._making_way[organization] - share
             for scope in [scopes.pop() for _ in range(min(excess, len(scopes)))]:
                 self._making_way[organization] += 1
                 scope.cancel()
@@ -119,13 +115,9 @@ class Resting:
         must_rest = self._held_up[organization] >= self._share(len(self._held_up)) or (
             organization in self._failing and self._alive[organization] >= self._failing_share()
         )
-        if must_rest:
-            self._rest(organization)
-        elif organization in self._resting:
-            self._resting.discard(organization)
-            self._supply.resume(organization)
-
-    def _rest(self, organization: str) -> None:
-        if organization not in self._resting:
+        if must_rest and organization not in self._resting:
             self._resting.add(organization)
             self._supply.rest(organization)
+        elif not must_rest and organization in self._resting:
+            self._resting.discard(organization)
+            self._supply.resume(organization)
