@@ -25,20 +25,12 @@ from bulk_update.ports import Clock
 from bulk_update.pure.activity import ActivityReader, invalid_record
 from bulk_update.pure.commands import SANDBOX, SANDBOX_FAULTS, SANDBOX_SEED
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
-from bulk_update.pure.ledger_lines import (
-    FORMAT,
-    RETRY,
-    Append,
-    CutLine,
-    ResultLine,
-    RunLine,
-    Table,
-    decode_line,
-)
+from bulk_update.pure.ledger_lines import FORMAT, RETRY, CutLine, ResultLine, RunLine, Table, decode_line
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
 from bulk_update.pure.names import file_name, is_url, readable, without_secrets
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
+from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import SettledRows
 from bulk_update.reading import Inputs, input_rows, look_into
 from bulk_update.version import VERSION

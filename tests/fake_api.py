@@ -19,9 +19,10 @@ from bulk_update.model import Answer, Change, Invalid, Outcome
 from bulk_update.pipeline import Ended, Plan, Run, Stage
 from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.intake import RunIntake
-from bulk_update.pure.ledger_lines import RunLine, Seal
+from bulk_update.pure.ledger_lines import RunLine
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.retrying import Fault, Trouble
+from bulk_update.pure.seals import Seal
 from tests.runs import Ledger, ledger_of
 
 START: Final = 1_700_000_000.0

@@ -6,9 +6,9 @@ import pytest
 
 from bulk_update import Rate
 from bulk_update.edge.control import RateFile
-from bulk_update.pure.ledger_lines import SealedReader
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.retry_plan import RetryPlan
+from bulk_update.pure.seals import SealedReader
 from tests.fake_api import FakeApi, Listener, MemoryLedger, make_run, updated
 from tests.runs import ledger_of, plan, rows
 from tests.virtual_time import VIRTUAL_BACKEND

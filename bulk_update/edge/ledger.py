@@ -18,7 +18,7 @@ import anyio
 import anyio.to_thread
 
 from bulk_update.errors import LedgerError, LedgerUnwritable
-from bulk_update.pure.ledger_lines import Append, Damage, Seal, SealedReader
+from bulk_update.pure.seals import Append, Damage, Seal, SealedReader
 
 _BLOCK: Final = 1 << 20
 _HEAD: Final = b'{"type":"run","format":'

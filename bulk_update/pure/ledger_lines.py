@@ -1,6 +1,6 @@
-"""The ledger's lines, written and read (DESIGN section 2.3), and the seals that guard them.
+"""The ledger's lines, written and read (DESIGN section 2.3).
 
-One JSON object a line. Lines by `type`:
+One JSON object a line. Lines by `type`, besides the seals that guard them (`pure.seals`):
 
     run      a run begins: what it reads, where it sends, with which settings
     sending  a request goes out, written and synced *before* it goes: whose rows may have been applied
@@ -9,16 +9,9 @@ One JSON object a line. Lines by `type`:
     rate     another rate holds from now on
     cut      a torn tail was cut off, and where it is kept
     end      a run ends, with its summary
-    seal     closes one append
-
-A seal holds a checksum of its append and of the seal before, so every line is guarded by all seals after
-it: a line changed, dropped, doubled or moved is found. `lines` counts the lines before the seal; `since`
-is the `lines` of the seal before it.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final, Literal
 
 import msgspec
@@ -38,7 +31,6 @@ SUPERSEDED: Final = RowError("superseded", "later changes of this activity have 
 DOUBT: Final = "; an earlier request with this change got no answer, so it may have been applied"
 """How the message of a refusal ends where a clean refusal would be a lie."""
 
-_SEAL_START: Final = b'{"type":"seal",'
 _NO_CHANGE: Final = Raw()
 """The default itself: another empty `Raw` would be written, as nothing, where a value belongs."""
 _json: Final = msgspec.json.Encoder()
@@ -150,17 +142,8 @@ class EndLine(msgspec.Struct, tag_field="type", tag="end"):
     summary: dict[str, object]
 
 
-class SealLine(msgspec.Struct, tag_field="type", tag="seal"):
-    """An append is whole."""
-
-    lines: int
-    since: int
-    chain: str
-
-
 Line = RunLine | SendingLine | RequestLine | ResultLine | RateLine | CutLine | EndLine
 _line_decoder: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)
-_decode_seal: Final = msgspec.json.Decoder(SealLine).decode
 
 
 def decode_line(line: bytes) -> Line | None:
@@ -274,117 +257,3 @@ def _updated_lines(name: bytes, changes: Sequence[Change]) -> bytes:
     columns[1::3] = ids
     columns[2::3] = [change.check for change in changes]
     return (line * len(changes) % tuple(columns)).encode()
-
-
-@dataclass(frozen=True, slots=True)
-class Seal:
-    """The end of what is known to be whole.
-
-    `lines`: lines of the file before the seal. `since`: line number of the seal before, 0 for the first.
-    `chain`: checksum of the append and of the chain before it, in hex.
-    """
-
-    lines: int = 0
-    since: int = 0
-    chain: str = ""
-
-    def next(self, append: bytes) -> "Seal":
-        """Compute the seal that closes an append of whole lines after this one."""
-        since = self.lines + 1 if self.chain else 0
-        digest = hashlib.blake2b(self.chain.encode() + append, digest_size=12)
-        return Seal(since + append.count(b"\n"), since, digest.hexdigest())
-
-    def encode(self) -> bytes:
-        """Write the seal line, its end included."""
-        return _encode(SealLine(self.lines, self.since, self.chain)) + b"\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """Whole lines under one verified seal. `first_line`: number of the first, from 1. `offset`: its first byte."""
-
-    first_line: int
-    lines: bytes
-    offset: int
-
-
-class Damage(Exception):
-    """Tell that a ledger is damaged at a line (from 1), and not merely torn at its end."""
-
-    def __init__(self, line: int, found: str) -> None:
-        super().__init__(f"line {line}: {found}")
-        self.line = line
-        self.found = found
-
-
-class SealedReader:
-    """Verify a ledger while it is read in blocks, wherever they are cut.
-
-    Only the last append can be torn: the one before it was synced before it began. So whatever follows
-    the last good seal is a torn tail if it holds at most one seal, at its very end; else it is damage.
-    """
-
-    def __init__(self) -> None:
-        self.seal = Seal()
-        """The last seal that is good."""
-        self.size = 0
-        """Bytes of the file up to the end of that seal."""
-        self._rest = b""
-        self._damage: Damage | None = None
-
-    @property
-    def tail(self) -> bytes:
-        """What follows the last good seal."""
-        return self._rest
-
-    def feed(self, block: bytes) -> list[Append]:
-        """Hand out the appends that the block completes. `Damage` when one is broken."""
-        if self._damage is not None and block:
-            raise self._damage
-        rest = self._rest + block
-        appends: list[Append] = []
-        begin = 0
-        while (at := _find_seal(rest, begin)) >= 0 and (end := rest.find(b"\n", at) + 1) > 0:
-            lines, found = rest[begin:at], rest[at:end]
-            seal = self.seal.next(lines)
-            if found != seal.encode():
-                self._damage = _damage(seal, lines, found)
-                if end < len(rest) or _follows_another(found, seal):
-                    raise self._damage
-                break
-            appends.append(Append(seal.since + 1, lines, self.size))
-            self.seal = seal
-            self.size += end - begin
-            begin = end
-        self._rest = rest[begin:]
-        return appends
-
-
-def _find_seal(text: bytes, begin: int) -> int:
-    if text.startswith(_SEAL_START, begin):
-        return begin
-    return text.find(b"\n" + _SEAL_START, begin) + 1 or -1
-
-
-def _follows_another(found: bytes, expected: Seal) -> bool:
-    """Tell whether a seal was written after one that is no longer there."""
-    try:
-        return _decode_seal(found).since != expected.since
-    except ValueError:
-        return False
-
-
-def _damage(expected: Seal, lines: bytes, found: bytes) -> Damage:
-    """Find the line that is damaged, as nearly as can be told."""
-    for number, line in enumerate(lines.split(b"\n")[:-1], expected.since + 1):
-        try:
-            decode_line(line)
-        except (ValueError, RecursionError):
-            return Damage(number, "found a line that is not the ledger's")
-    try:
-        seal = _decode_seal(found)
-    except ValueError:
-        return Damage(expected.lines + 1, "found a seal that cannot be read")
-    if seal.since != expected.since or seal.lines != expected.lines:
-        return Damage(expected.since + 1, "found lines missing, added or moved since they were written")
-    return Damage(expected.since + 1, f"found lines up to {expected.lines} changed since they were written")

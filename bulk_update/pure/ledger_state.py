@@ -14,7 +14,6 @@ from bulk_update.pure.ledger_lines import (
     DOUBT,
     FORMAT,
     RETRY,
-    Append,
     CutLine,
     EndLine,
     Line,
@@ -27,6 +26,7 @@ from bulk_update.pure.ledger_lines import (
     encode_line,
 )
 from bulk_update.pure.retrying import is_answer, trouble_of_error
+from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import SettledRows, row_keys
 from bulk_update.pure.tally import Failing, Tally
 

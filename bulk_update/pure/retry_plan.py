@@ -13,7 +13,8 @@ from msgspec import Raw
 
 from bulk_update.model import Change, Status
 from bulk_update.pure.activity import FIELDS
-from bulk_update.pure.ledger_lines import DOUBT, Append, ResultLine, RunLine, SendingLine, decode_line
+from bulk_update.pure.ledger_lines import DOUBT, ResultLine, RunLine, SendingLine, decode_line
+from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import row_key
 
 _OPEN: Final = (Status.FAILED, Status.UNKNOWN)

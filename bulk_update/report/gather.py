@@ -10,7 +10,6 @@ from typing import Final, cast
 from bulk_update.model import RowError, Status
 from bulk_update.pure.commands import SANDBOX, are_csv, main_job, reading, target
 from bulk_update.pure.ledger_lines import (
-    Append,
     CutLine,
     EndLine,
     Line,
@@ -23,6 +22,7 @@ from bulk_update.pure.ledger_lines import (
 )
 from bulk_update.pure.ledger_state import is_answered
 from bulk_update.pure.retrying import Trouble
+from bulk_update.pure.seals import Append
 from bulk_update.pure.shown import ELLIPSIS, cut
 from bulk_update.report.attempts import OUTCOMES, AttemptOutcome, outcome_of
 from bulk_update.report.data import OutageFacts, ReportData, SlowAttempt

@@ -18,8 +18,9 @@ from typing import Any, Final
 
 from bulk_update.model import Change
 from bulk_update.pure.activity import ActivityReader
-from bulk_update.pure.ledger_lines import DOUBT, RequestLine, ResultLine, SealedReader, SendingLine, decode_line
+from bulk_update.pure.ledger_lines import DOUBT, RequestLine, ResultLine, SendingLine, decode_line
 from bulk_update.pure.ndjson import NdjsonReader
+from bulk_update.pure.seals import SealedReader
 from tests.servers.actions import Action
 from tests.servers.exchange import Exchange
 from tests.servers.misbehaving import MisbehavingServer, open_misbehaving

@@ -10,7 +10,8 @@ import pytest
 
 from bulk_update.model import Change, RowError, Status
 from bulk_update.pure import ledger_lines
-from bulk_update.pure.ledger_lines import Line, ResultWriter, SealLine, encode_line
+from bulk_update.pure.ledger_lines import Line, ResultWriter, encode_line
+from bulk_update.pure.seals import SealLine
 from tests.docs.json_schema import Schema
 from tests.docs.markdown import ROOT, fences
 from tests.docs.shell import Command, environment, run

@@ -19,7 +19,8 @@ from bulk_update.edge.ledger import (
     open_ledger_for_reading,
 )
 from bulk_update.errors import LedgerError, LedgerUnwritable
-from bulk_update.pure.ledger_lines import Append, Seal, SealedReader, encode_line
+from bulk_update.pure.ledger_lines import encode_line
+from bulk_update.pure.seals import Append, Seal, SealedReader
 from tests.pure.paper import request_line, run_line, sealed
 
 RUN = encode_line(run_line())

@@ -211,6 +211,6 @@ async def test_a_turn_that_is_not_used_is_left_to_the_next_of_all_and_of_its_org
         between = now()
         await pace.turn()
         pace.pass_on("org-1")
-    assert (between - begin, now() - begin) == (pytest.approx(0, abs=0.1), pytest.approx(0, abs=0.1))
+    assert max(between, now()) - begin < 0.1
     await leave(pace)
     assert 9.9 <= await leave(pace) - begin <= 10.2

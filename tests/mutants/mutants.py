@@ -27,7 +27,7 @@ _SENDER: Final = "bulk_update.edge.sender.sending"
 _RECOURSE: Final = "bulk_update.edge.sender.recourse"
 _MINUTES: Final = "bulk_update.edge.sender.minutes"
 _LEDGER: Final = "bulk_update.edge.ledger"
-_LINES: Final = "bulk_update.pure.ledger_lines"
+_SEALS: Final = "bulk_update.pure.seals"
 _WIRE: Final = "bulk_update.pure.wire"
 _RETRYING: Final = "bulk_update.pure.retrying"
 
@@ -65,7 +65,7 @@ MUTANTS: Final = (
         "no checksum",
         [
             Edit(
-                _LINES,
+                _SEALS,
                 "hashlib.blake2b(self.chain.encode() + append, digest_size=12)",
                 'hashlib.blake2b(b"", digest_size=12)',
             )
@@ -76,7 +76,7 @@ MUTANTS: Final = (
         "no checksum, in a power cut",
         [
             Edit(
-                _LINES,
+                _SEALS,
                 "hashlib.blake2b(self.chain.encode() + append, digest_size=12)",
                 'hashlib.blake2b(b"", digest_size=12)',
             )
@@ -86,7 +86,7 @@ MUTANTS: Final = (
         "a checksum that is not chained",
         [
             Edit(
-                _LINES,
+                _SEALS,
                 "hashlib.blake2b(self.chain.encode() + append, digest_size=12)",
                 "hashlib.blake2b(append, digest_size=12)",
             )

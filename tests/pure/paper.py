@@ -20,8 +20,6 @@ from bulk_update.pure.ledger_lines import (
     ResultLine,
     ResultWriter,
     RunLine,
-    Seal,
-    SealedReader,
     decode_line,
     encode_line,
     sending_line,
@@ -29,6 +27,7 @@ from bulk_update.pure.ledger_lines import (
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.ndjson import NdjsonReader
 from bulk_update.pure.retry_plan import RetryPlan, change_again
+from bulk_update.pure.seals import Seal, SealedReader
 
 TIME: Final = "2026-01-02T03:04:05.678Z"
 

@@ -11,22 +11,19 @@ from hypothesis import strategies as st
 
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.ledger_lines import (
-    Append,
     CutLine,
-    Damage,
     EndLine,
     Line,
     RateLine,
     ResultLine,
     ResultWriter,
-    Seal,
-    SealedReader,
     SendingLine,
     decode_line,
     encode_line,
     sending_line,
 )
 from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.pure.seals import Append, Damage, Seal, SealedReader
 from tests.pure.paper import TIME, Paper, record, request_line, run_line, sealed
 
 CHANGE = Change("org-1", 'a"\n', 17, 1, 0x5E0F1C, 33, b'{"id":"a\\"\\n","actionIcon":"i","changes":{}}')

@@ -6,19 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from bulk_update.model import Batch, Change, RowError, Status
-from bulk_update.pure.ledger_lines import (
-    Append,
-    CutLine,
-    Damage,
-    EndLine,
-    RequestLine,
-    ResultWriter,
-    Seal,
-    SealedReader,
-    encode_line,
-    sending_line,
-)
+from bulk_update.pure.ledger_lines import CutLine, EndLine, RequestLine, ResultWriter, encode_line, sending_line
 from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.pure.seals import Append, Damage, Seal, SealedReader
 from bulk_update.pure.settled import row_key
 from tests.pure.paper import (
     APPLIED_UNTOLD,

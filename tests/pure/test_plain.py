@@ -10,7 +10,6 @@ from bulk_update.model import Change, Invalid, RowError, Status
 from bulk_update.pure.intake import RunIntake
 from bulk_update.pure.ledger_lines import (
     DOUBT,
-    Append,
     EndLine,
     Line,
     RequestLine,
@@ -22,6 +21,7 @@ from bulk_update.pure.ledger_lines import (
     encode_line,
 )
 from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import row_key
 from tests.pure.paper import TIME, run_line
 from tests.pure.plain import PlainIntake, PlainState

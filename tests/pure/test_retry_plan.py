@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bulk_update.model import Change, RowError, Status
-from bulk_update.pure.ledger_lines import DOUBT, Append, ResultLine, ResultWriter, decode_line
+from bulk_update.pure.ledger_lines import DOUBT, ResultLine, ResultWriter, decode_line
 from bulk_update.pure.retry_plan import RetryPlan, change_again
+from bulk_update.pure.seals import Append
 from tests.pure.paper import (
     APPLIED_UNTOLD,
     LOST_UNTOLD,

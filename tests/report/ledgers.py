@@ -6,17 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
-from bulk_update.pure.ledger_lines import (
-    FORMAT,
-    EndLine,
-    RequestLine,
-    ResultWriter,
-    RunLine,
-    Seal,
-    SealedReader,
-    encode_line,
-    sending_line,
-)
+from bulk_update.pure.ledger_lines import FORMAT, EndLine, RequestLine, ResultWriter, RunLine, encode_line, sending_line
+from bulk_update.pure.seals import Seal, SealedReader
 from bulk_update.report.data import ReportData
 from bulk_update.report.gather import Gathering
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bulk_update.model import Change, RowError, Status
-from bulk_update.pure.ledger_lines import SealedReader
 from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.pure.seals import SealedReader
 from tests.report.ledgers import Came, LedgerMaker, change, gather
 
 TIMEOUT = RowError("timeout", "no answer within 30 s")

@@ -13,8 +13,9 @@ import pytest
 from bulk_update import Summary
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.model import RowError, Status
-from bulk_update.pure.ledger_lines import Append, RateLine, encode_line
+from bulk_update.pure.ledger_lines import RateLine, encode_line
 from bulk_update.pure.ledger_state import LedgerState
+from bulk_update.pure.seals import Append
 from bulk_update.report.attempts import AttemptOutcome
 from bulk_update.report.data import ReportData
 from bulk_update.report.facts import facts_of
