@@ -24,17 +24,32 @@ EVERY: Final = 0.001
 """Seconds of CPU between samples; the system may take them more seldom."""
 
 STAGES: Final[Mapping[str, Sequence[str]]] = {
-    "read a row and validate it": ("reading.", "edge/source/", "edge/rows.", "pure/ndjson.", "pure/activity."),
+    "read a row and validate it": (
+        "reading.",
+        "edge/source/",
+        "edge/rows.",
+        "pure/ndjson.",
+        "pure/activity.",
+        "pure/refusals.",
+    ),
     "sift and batch": (
         "pure/intake.",
         "pure/settled.",
         "edge/outbox.",
         "pure/batching.",
         "pure/group.",
+        "pure/ready.",
         "pure/places.",
     ),
     "make bodies, judge answers": ("pure/wire.", "pure/answer_form."),
-    "record: lines and seals": ("pure/ledger_", "edge/ledger.", "edge/sender/minutes.", "pure/doubts.", "edge/clock."),
+    "record: lines and seals": (
+        "pure/ledger_",
+        "pure/seals.",
+        "edge/ledger.",
+        "edge/sender/minutes.",
+        "pure/doubts.",
+        "edge/clock.",
+    ),
     "count and release": ("edge/books.", "pure/tally."),
     "attempts, slots and pace": (
         "edge/sender/",

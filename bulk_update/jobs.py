@@ -22,13 +22,14 @@ from bulk_update.errors import LedgerError
 from bulk_update.model import Change, Credentials, Invalid, Target
 from bulk_update.pipeline import Plan, Run, Stage
 from bulk_update.ports import Clock
-from bulk_update.pure.activity import ActivityReader, invalid_record
+from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.commands import SANDBOX, SANDBOX_FAULTS, SANDBOX_SEED
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import FORMAT, RETRY, CutLine, ResultLine, RunLine, Table, decode_line
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
 from bulk_update.pure.names import file_name, is_url, readable, without_secrets
 from bulk_update.pure.pacing import Rate
+from bulk_update.pure.refusals import invalid_record
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import SettledRows

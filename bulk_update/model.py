@@ -17,7 +17,7 @@ class Change(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `line`: physical line where the record begins, from 1. `input`: index of its input, from 0.
     `check`: CRC-32 of `activity`. `fields`: bit mask of the fields it sets, in the order of
-    `pure.activity.FIELDS`. `activity`: the JSON object that goes into `activities[]`, values as they
+    `pure.shape.FIELDS`. `activity`: the JSON object that goes into `activities[]`, values as they
     stood in the input. `was`: the status of the result that this row already has in the ledger and that
     its next one replaces, or "". `doubt`: an earlier request with this change may have been applied, although
     the row is not updated.

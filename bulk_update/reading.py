@@ -17,13 +17,14 @@ from bulk_update.edge.source import (
     open_source,
 )
 from bulk_update.errors import InputError, SettingsError
-from bulk_update.pure.activity import ActivityReader, invalid_record
+from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.csv.reader import CsvReader
 from bulk_update.pure.csv.rows import ReadRecord
 from bulk_update.pure.csv.settings import Empty, TableSettings
 from bulk_update.pure.ledger_lines import Table
 from bulk_update.pure.names import file_name, public_name, readable
 from bulk_update.pure.ndjson import NdjsonReader
+from bulk_update.pure.refusals import invalid_record
 from bulk_update.pure.transcoding import UTF8, find_encoding, unknown_encoding
 
 _MAX_RECORD = 16_777_216

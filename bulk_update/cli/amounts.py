@@ -9,11 +9,11 @@ from typing import Final, TypeVar, cast
 from bulk_update.cli.streams import safe
 from bulk_update.edge.source import STANDARD_INPUT, Format
 from bulk_update.errors import InputError, SettingsError, UsageError
-from bulk_update.pure.activity import KEYS
 from bulk_update.pure.group import Limits
 from bulk_update.pure.names import is_text, is_url, nearest
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.quantities import parse_rate, parse_size, parse_whole
+from bulk_update.pure.shape import KEYS
 from bulk_update.pure.transcoding import find_encoding, unknown_encoding
 from bulk_update.reading import Inputs
 

@@ -25,13 +25,13 @@ from bulk_update.cli.streams import columns_of, give, give_json, safe, say
 from bulk_update.cli.words import SHOWN, describe_failures
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
-from bulk_update.pure.activity import ENVELOPE
 from bulk_update.pure.batching import Batcher
 from bulk_update.pure.group import Limits
 from bulk_update.pure.names import file_name, readable
 from bulk_update.pure.pacing import Rate
 from bulk_update.pure.plural import counted
 from bulk_update.pure.quantities import parse_rate
+from bulk_update.pure.shape import ENVELOPE
 from bulk_update.pure.shown import type_rate
 from bulk_update.pure.tally import Failing, Tally
 from bulk_update.reading import Inputs, input_rows, look_into

@@ -14,11 +14,11 @@ from bulk_update.cli.streams import LONGEST, data_stream, safe
 from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
 from bulk_update.errors import InputError
 from bulk_update.model import RowError, Status
-from bulk_update.pure.activity import FIELDS, MAX_RAW
 from bulk_update.pure.csv.sheet import Sheet, TableReader, encode_row, sheet_of
 from bulk_update.pure.ledger_lines import ResultLine, RunLine, Table, decode_line
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.seals import Append
+from bulk_update.pure.shape import FIELDS, MAX_RAW
 from bulk_update.pure.transcoding import UTF8
 
 _encode: Final = msgspec.json.Encoder().encode

@@ -9,8 +9,8 @@ from typing import Final, Protocol, Self
 import msgspec
 
 from bulk_update.model import Batch, Change
-from bulk_update.pure.activity import ENVELOPE
 from bulk_update.pure.places import Place
+from bulk_update.pure.shape import ENVELOPE
 
 ROW_COST: Final = 300
 """Bytes that a waiting row takes in memory beyond its activity: its struct, id and numbers."""

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import Final
 
 from bulk_update.model import Change, Invalid
-from bulk_update.pure.activity import MAX_RAW, invalid_record
+from bulk_update.pure.refusals import invalid_record
+from bulk_update.pure.shape import MAX_RAW
 from bulk_update.pure.transcoding import UTF8
 
 _WHITE_SPACE: Final = b" \t\r"

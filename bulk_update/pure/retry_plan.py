@@ -12,10 +12,10 @@ import msgspec
 from msgspec import Raw
 
 from bulk_update.model import Change, Status
-from bulk_update.pure.activity import FIELDS
 from bulk_update.pure.ledger_lines import DOUBT, ResultLine, RunLine, SendingLine, decode_line
 from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import row_key
+from bulk_update.pure.shape import FIELDS
 
 _OPEN: Final = (Status.FAILED, Status.UNKNOWN)
 _encode: Final = msgspec.json.Encoder().encode

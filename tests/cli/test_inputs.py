@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from bulk_update.pure.activity import KEYS
+from bulk_update.pure.shape import KEYS
 from tests.cli.process import Ended, run
 from tests.runs import ndjson, read_ledger
 from tests.servers.files import serve_files

@@ -12,8 +12,8 @@ from bulk_update.cli.grammar import Option
 from bulk_update.cli.help_texts import EXIT_CODES
 from bulk_update.cli.sources import COMMAND_ALONE
 from bulk_update.model import Status
-from bulk_update.pure.activity import KEYS
 from bulk_update.pure.retrying import POLICIES, Trouble
+from bulk_update.pure.shape import KEYS
 from bulk_update.pure.tally import Summary
 from tests.docs.markdown import ROOT, table
 

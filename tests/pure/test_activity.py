@@ -9,7 +9,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from bulk_update.model import Batch, Change, Invalid
-from bulk_update.pure.activity import FIELDS, KEYS, MAX_NESTING, MAX_RAW, ActivityReader, invalid_record
+from bulk_update.pure.activity import ActivityReader
+from bulk_update.pure.refusals import invalid_record
+from bulk_update.pure.shape import FIELDS, KEYS, MAX_NESTING, MAX_RAW
 from bulk_update.pure.wire import encode_request
 
 # ------------------------------------------------------------------------- a slow reader, to compare with

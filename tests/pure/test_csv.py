@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from bulk_update.errors import InputError
 from bulk_update.model import Change, Invalid
-from bulk_update.pure.activity import KEYS, ActivityReader
+from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.csv.columns import MAX_LEVELS, TEXT
 from bulk_update.pure.csv.header import begins_with_header
 from bulk_update.pure.csv.reader import CsvReader
 from bulk_update.pure.csv.settings import EMPTY, Empty, TableSettings
+from bulk_update.pure.shape import KEYS
 from bulk_update.pure.transcoding import Transcoder
 
 Quoting = Literal[0, 1, 2, 3]

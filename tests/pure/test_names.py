@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bulk_update.pure.activity import KEYS
 from bulk_update.pure.names import file_name, is_url, nearest, public_name, readable
+from bulk_update.pure.shape import KEYS
 
 OPTIONS = ["--batch-size", "--batch-bytes", "--rate", "--organization-rate"]
 

@@ -8,8 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulk_update.model import Change, Invalid
-from bulk_update.pure.activity import MAX_RAW, ActivityReader
+from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.ndjson import NdjsonReader
+from bulk_update.pure.shape import MAX_RAW
 from bulk_update.pure.transcoding import Transcoder
 
 Rows = list[Change | Invalid]

@@ -10,12 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bulk_update.model import Change, Invalid
-from bulk_update.pure.activity import FIELDS, ActivityReader
+from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.csv.escapes import ESCAPED, NULLS
 from bulk_update.pure.csv.reader import CsvReader
 from bulk_update.pure.csv.settings import EMPTY, Empty, TableSettings
 from bulk_update.pure.csv.sheet import Sheet, TableReader, encode_row, sheet_of
 from bulk_update.pure.ledger_lines import Table
+from bulk_update.pure.shape import FIELDS
 
 NOTES = ("_line", "_message")
 HEADER = ["org", "id", "_ticket", "actionIcon", "entityData", "changes.s.from", "changes.s.to:json", "=x"]

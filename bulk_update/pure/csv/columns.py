@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from bulk_update.errors import InputError
-from bulk_update.pure.activity import KEYS
 from bulk_update.pure.csv.foreign import explain_foreign, listed_names, meant_field
+from bulk_update.pure.shape import KEYS
 
 TEXT: Final = frozenset({"organizationId", "id", "displayMessageTemplate", "actionIcon"})
 """The fields whose cells are plain text; the cells of the others hold JSON."""

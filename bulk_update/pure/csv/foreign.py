@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from bulk_update.pure.activity import KEYS
 from bulk_update.pure.csv.text import clip
 from bulk_update.pure.names import nearest
+from bulk_update.pure.shape import KEYS
 
 _ALSO_CALLED: Final = {"activityid": "id", "orgid": "organizationId"}
 _PARTS: Final = {"id": ("id", "activity"), "organizationId": ("org",)}

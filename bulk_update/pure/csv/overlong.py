@@ -4,8 +4,8 @@ import re
 import zlib
 
 from bulk_update.model import Invalid
-from bulk_update.pure.activity import MAX_RAW
 from bulk_update.pure.csv.text import too_long
+from bulk_update.pure.shape import MAX_RAW
 
 
 class Overlong:

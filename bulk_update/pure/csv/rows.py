@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 
 from bulk_update.model import Change, Invalid
-from bulk_update.pure.activity import MAX_RAW
 from bulk_update.pure.csv.layout import Layout
 from bulk_update.pure.csv.text import STILL_OPEN, UNCLOSED, Refusal, Text
+from bulk_update.pure.shape import MAX_RAW
 
 ReadRecord = Callable[[bytes, int, int], Change | Invalid]
 
