@@ -29,21 +29,16 @@ _PIECE: Final = 262_144
 _LEAVING_EARLY: Final = 16
 """The share of the buffer that is made free by batches that leave early: small, as each leaves with fewer rows."""
 
-AHEAD: Final = 8
-"""Batches of one organization that may be ready, where nothing else is said."""
-
 
 class Batcher:
     """Collect changes into batches.
 
-    `ahead`: batches of one organization that may be ready; more of its rows wait, where they can be counted and put
-    away. Call `add` with changes in input order; `take` for the next batch that may leave; `release` for ids
+    Call `add` with changes in input order; `take` for the next batch that may leave; `release` for ids
     whose result is final; `close` when the input has ended, after which partial batches may leave.
     """
 
-    def __init__(self, limits: Limits, overflow: Overflow | None = None, ahead: int = AHEAD) -> None:
+    def __init__(self, limits: Limits, overflow: Overflow | None = None) -> None:
         self._limits = limits
-        self._ahead = ahead
         self._overflow = overflow
         self._groups: dict[str, Group] = {}
         self._ready = Ready()
@@ -227,7 +222,7 @@ class Batcher:
         `early`: also of rows that do not fill a batch.
         """
         limits = self._limits
-        room = 0 if group.is_resting else self._ahead - self._ready.count(group.organization)
+        room = 0 if group.is_resting else limits.ahead - self._ready.count(group.organization)
         while room > 0 and group.rows and (early or group.fills(limits.count)):
             if group.overflowed and self._overflow is not None:
                 self._used += group.bring_back(self._overflow, limits)

@@ -49,12 +49,14 @@ class Limits:
     """Bounds of one request and of the rows that wait.
 
     `count`: activities in a request. `body`: bytes of a request body, envelope included.
-    `buffer`: bytes of memory for waiting rows.
+    `buffer`: bytes of memory for waiting rows. `ahead`: batches of one organization that may be ready; more of its
+    rows wait, where they can be counted and put away.
     """
 
     count: int = 100
     body: int = 1_000_000
     buffer: int = 256_000_000
+    ahead: int = 8
 
     def with_body(self, body: int) -> "Limits":
         """Bound the body by so many bytes, if that is less."""

@@ -127,10 +127,31 @@ MUTANTS: Final = (
         [
             Edit(
                 "bulk_update.pure.group",
-                "            self.under_way.update(ids)\n        else:\n            self.under_way = set(ids)\n",
-                "            self.under_way.update(ids)\n        else:\n            self.under_way = set()\n",
+                "            self.under_way.update(ids[:begin])\n        else:\n            self.under_way = set(ids[:begin])\n",
+                "            self.under_way.update(ids[:begin])\n        else:\n            self.under_way = set()\n",
             )
         ],
+    ),
+    Mutant(
+        "rows taken whose ids were not looked at",
+        [
+            Edit(
+                "bulk_update.pure.group",
+                "rows, begin, last = self.waiting, 0, len(ids)\n",
+                "rows, begin, last = self.waiting, 0, len(self.waiting)\n",
+            )
+        ],
+    ),
+    Mutant(
+        "a backlog that is forgotten",
+        [
+            Edit(
+                "bulk_update.pure.batching",
+                "                self._seal(self._groups[batch.organization], early=self._closed)\n",
+                "                pass\n",
+            )
+        ],
+        test="tests/pure/test_batching.py",
     ),
     Mutant(
         "rows overtake those of their organization that are on disk",

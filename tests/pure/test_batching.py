@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bulk_update.model import Batch, Change
-from bulk_update.pure.batching import AHEAD, Batcher
+from bulk_update.pure.batching import Batcher
 from bulk_update.pure.group import Limits
 from bulk_update.pure.wire import encode_request
 from tests.effort import count_steps
@@ -123,8 +123,7 @@ class Course:
     def __init__(
         self, rows: Sequence[Change], limits: Limits, overflow: MemoryOverflow | None, chance: random.Random
     ) -> None:
-        self.ahead = chance.choice([1, 2, AHEAD])
-        self.batcher = Batcher(limits, overflow, self.ahead)
+        self.batcher = Batcher(limits, overflow)
         self.organizations = sorted({row.organization for row in rows})
         self.limits = limits
         self.chance = chance
@@ -169,7 +168,7 @@ class Course:
         if batch is None:
             return
         assert batch.changes
-        assert self.batcher.ready <= (self.ahead + 1) * len(self.organizations) + len(self.unsent)
+        assert self.batcher.ready <= (self.limits.ahead + 1) * len(self.organizations) + len(self.unsent)
         assert batch.organization not in self.resting
         assert len(batch.changes) <= self.limits.count
         assert len(batch.changes) == 1 or len(encode_request(batch)) <= self.limits.body
@@ -263,6 +262,7 @@ LIMITS = st.builds(
     count=st.sampled_from([1, 2, 3, 5, 100]),
     body=st.sampled_from([200, 201, 260, 400, 100_000]),
     buffer=st.sampled_from([0, 400, 1000, 3000, 100_000]),
+    ahead=st.sampled_from([1, 2, 8]),
 )
 OVERFLOWS = st.sampled_from([None, 0, 1, 3, float("inf"), float("inf")]).map(
     lambda room: None if room is None else MemoryOverflow(room)
@@ -741,7 +741,7 @@ def test_rows_that_came_while_their_organization_rested_come_back_little_by_litt
 def test_rows_that_come_while_their_organization_is_slow_stay_within_the_buffer() -> None:
     """Each time that it may go on it sends one batch, and more rows of it come than that."""
     overflow = MemoryOverflow()
-    batcher = Batcher(Limits(count=5, buffer=100_000), overflow, ahead=3)
+    batcher = Batcher(Limits(count=5, buffer=100_000, ahead=3), overflow)
     sent = 0
     for block in range(400):
         batcher.add([change(f"{block}-{line}", line, size=100) for line in range(50)])

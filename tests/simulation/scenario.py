@@ -99,6 +99,7 @@ def _plan(chance: Random, rows: int) -> Plan:
             count=chance.choice((1, 2, 3, 5, 10, 20, 100)),
             body=chance.choice((1_000_000, 1_000_000, 1_500, 3_000)),
             buffer=chance.choice((256_000_000, 256_000_000, 20_000, 4_000)),
+            ahead=chance.choice((1, 2, 8)),
         ),
         rate=chance.choice(_RATES),
         organization_rate=chance.choice((None, None, None, Rate(4, 1.0), Rate(1, 2.0))),
