@@ -21,6 +21,7 @@ from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.csv.reader import CsvReader
 from bulk_update.pure.csv.rows import ReadRecord
 from bulk_update.pure.csv.settings import Empty, TableSettings
+from bulk_update.pure.formats import PARQUET_MARK
 from bulk_update.pure.ledger_lines import Table
 from bulk_update.pure.names import file_name, public_name, readable
 from bulk_update.pure.ndjson import NdjsonReader
@@ -85,8 +86,10 @@ def _choose_reader(inputs: Inputs, max_body: int, name: str | None, head: bytes,
     """Choose how to read an input: as was asked, else by its name, else by its first bytes."""
     if not head:  # a file is looked into before anything is sent; a pipe is found to be so only now
         raise InputError(explain_empty(inputs.names[index]))
-    if 0 in head and (refused := explain_nul(public_name(inputs.names[index]), head, inputs.columns.values())):
-        raise InputError(refused)
+    if 0 in head and not head.startswith(PARQUET_MARK):
+        refused = explain_nul(public_name(inputs.names[index]), head, inputs.columns.values())
+        if refused:
+            raise InputError(refused)
     reader = ActivityReader(inputs.organization, max_body)
     form = inputs.format or name or _detect(inputs, head, index)
     if len(inputs.names) == 1:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from bulk_update.cli.next_step import NextStep
 from bulk_update.cli.streams import LONGEST, safe
+from bulk_update.errors import InputBroken
 from bulk_update.pure.formats import place_of
 from bulk_update.pure.plural import counted
 from bulk_update.pure.shown import format_duration
@@ -34,6 +35,8 @@ def describe_summary(ended: "Ended", following: NextStep | None, columns: int | 
     # What may be copied is never parted.
     lines.append(f"ledger: {safe(summary.ledger, LONGEST)}")
     if following is not None:
+        if isinstance(ended.reason, InputBroken):
+            lines.append("first mend the input: it would break off at the same place")
         if following.listing:
             mended = counted(summary.invalid, "invalid row")
             lines.append(f"first mend {mended} in the input; to list {_them(summary.invalid)}: {following.listing}")

@@ -5,6 +5,9 @@ from typing import Final, Literal
 
 Format = Literal["ndjson", "csv", "parquet"]
 
+PARQUET_MARK: Final = b"PAR1"
+"""What a Parquet file begins with."""
+
 SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd"}
 _FORMATS: Final[dict[str, Format]] = {
     ".ndjson": "ndjson",

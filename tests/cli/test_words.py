@@ -8,7 +8,7 @@ import pytest
 
 from bulk_update.cli.next_step import next_step
 from bulk_update.cli.words import describe_failures, describe_summary
-from bulk_update.errors import BulkUpdateError, CredentialsRefused, Interrupted, TooManyFailures
+from bulk_update.errors import BulkUpdateError, CredentialsRefused, InputBroken, Interrupted, TooManyFailures
 from bulk_update.pipeline import Ended
 from bulk_update.pure.ledger_lines import RETRY, RunLine, Table
 from bulk_update.pure.tally import Summary
@@ -116,6 +116,14 @@ def test_invalid_rows_are_mended_in_the_input_and_listed_as_it_was(
     assert step.listing == listing
     last = describe_summary(how, step).splitlines()[-2:]
     assert last == [f"first mend 2 invalid rows in the input; to list them: {listing}", f"next: {step.command}"]
+
+
+def test_an_input_that_broke_off_is_to_be_mended_first() -> None:
+    how = ended("run", InputBroken("changes.ndjson.gz is cut off"), updated=3, complete=False)
+    lines = describe_summary(how, next_step(how, RUN.split())).splitlines()
+    assert lines[-2:] == ["first mend the input: it would break off at the same place", f"next: {RUN_AGAIN}"]
+    how = ended("run", SIGNAL, updated=3, complete=False)
+    assert "first mend" not in describe_summary(how, next_step(how, RUN.split()))
 
 
 def test_the_main_job_after_a_retry_reads_its_input_as_it_did() -> None:

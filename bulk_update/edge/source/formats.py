@@ -5,7 +5,7 @@ from typing import Final
 
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.header import begins_with_header
-from bulk_update.pure.formats import Format
+from bulk_update.pure.formats import PARQUET_MARK, Format
 
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 
@@ -16,7 +16,7 @@ def detect_format(head: bytes, headers: Collection[str] = ()) -> Format:
     `head`: its first line at least. `headers`: those that stand for a field, though they are no field's name.
     """
     text = head.removeprefix(_UTF8_MARK).lstrip()
-    if text.startswith(b"PAR1"):
+    if text.startswith(PARQUET_MARK):
         raise InputError("found Parquet in a stream, which is read from its end; give it as a file")
     if text.startswith(b"{"):
         return "ndjson"

@@ -10,12 +10,12 @@ from anyio import to_thread
 
 from bulk_update.edge.source.descriptor import Descriptor, open_descriptor
 from bulk_update.edge.source.naming import STANDARD_INPUT, called, explain_empty, refusal
-from bulk_update.edge.source.parquet import MAGIC, ParquetRows
+from bulk_update.edge.source.parquet import ParquetRows
 from bulk_update.edge.source.remote import RemoteFile
 from bulk_update.edge.source.text import HEAD, UTF8_MARK, explain_nul, text_blocks
 from bulk_update.errors import InputError
 from bulk_update.pure.csv.settings import TableSettings
-from bulk_update.pure.formats import Format, format_of
+from bulk_update.pure.formats import PARQUET_MARK, Format, format_of
 from bulk_update.pure.names import is_url, public_name
 
 
@@ -34,7 +34,7 @@ class Source:
         self._file = file
         self._parquet: ParquetRows | None = None
         is_file = not file.is_stream and name != STANDARD_INPUT
-        if self.format == "parquet" or (self.format is None and is_file and file.begins_with(MAGIC)):
+        if self.format == "parquet" or (self.format is None and is_file and file.begins_with(PARQUET_MARK)):
             self.format = "parquet"
             if not is_file:
                 raise InputError(f"{called(name)} cannot be Parquet, which is read from its end; give it as a file")

@@ -24,8 +24,6 @@ from bulk_update.pure.csv.layout import Layout
 from bulk_update.pure.csv.settings import Empty, TableSettings
 from bulk_update.pure.instants import time_text, timestamp_text
 
-MAGIC: Final = b"PAR1"
-
 _MOST_ROWS: Final = 1_024
 _BATCH: Final = 4 * BLOCK
 """Bytes that the rows decoded at once take in the file, about."""
