@@ -287,7 +287,7 @@ class Group:
         batches: list[Batch] = []
         while begin < last and len(batches) < most:
             end = self._end_of_batch(begin, last, limits.count)
-            if end == last and end - begin < limits.count and not is_early:
+            if end == last and not is_early and not self._is_full(begin, end, limits.count):
                 break
             batches.append(Batch(self.organization, rows[begin:end], ids[begin:end]))
             begin = end
@@ -309,6 +309,10 @@ class Group:
         self.waiting = [*batch.changes, *self.waiting]
         self.size += _size_of(batch)
         return rows_cost(batch.changes)
+
+    def _is_full(self, begin: int, end: int, count: int) -> bool:
+        """Tell whether no other row fits: also behind one that is too large by itself, as bodies may get smaller."""
+        return end - begin >= count or (end - begin == 1 and len(self.waiting[begin].activity) + 1 > self.most)
 
     def _end_of_batch(self, begin: int, last: int, count: int) -> int:
         """Find where the request ends that begins with a waiting row: it holds at least this one."""

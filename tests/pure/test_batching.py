@@ -395,6 +395,17 @@ def test_smaller_bodies_are_made_after_larger_ones_were_refused() -> None:
     assert all(len(encode_request(batch)) <= 300 for batch in take_all(batcher)), "a body never grows again"
 
 
+@pytest.mark.parametrize("sizes", [[500], [0, 500], [0, 500, 0], [500, 500]])
+def test_rows_that_are_too_large_for_smaller_bodies_leave_one_by_one_after_a_rest(sizes: list[int]) -> None:
+    batcher = Batcher(Limits(body=1000))
+    start_resting(batcher)
+    batcher.lower_body(300)
+    batcher.add([change(f"id-{line}", line, size=size) for line, size in enumerate(sizes, 1)])
+    batcher.resume("org")
+    batcher.close()
+    assert lines_of(take_all(batcher)) == [[line] for line in range(1, len(sizes) + 1)]
+
+
 # --------------------------------------------------------------------------------------- the same id again
 
 
