@@ -290,5 +290,6 @@ def _reason(error: Exception) -> str:
     if not isinstance(error, OSError):
         return ""
     # asyncio puts words of its own in the place of the system's: which address it was, or several at once.
-    number = error.errno or 0
+    # Errors of looking a host up are counted on their own: macOS has 8 for both an unknown host and a wrong format.
+    number = 0 if isinstance(error, aiohttp.ClientConnectorDNSError) else error.errno or 0
     return os.strerror(number) if number in errno.errorcode else str(error.strerror or "")[:120]

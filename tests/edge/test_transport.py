@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bulk_update.edge.transport import MAX_ANSWER, HttpTransport, open_transport
 from bulk_update.model import Answer, Credentials, Target
@@ -262,6 +264,30 @@ async def test_cookies_are_not_kept() -> None:
 async def test_trouble_is_told_as_a_person_would(act: Action, words: str) -> None:
     async with serving([act]) as (_, transport):
         assert (await fault_of(transport)).message.startswith(words)
+
+
+class NoSuchHost(AbstractResolver):
+    """Find no host, with the number and the words of some system."""
+
+    def __init__(self, number: int, words: str) -> None:
+        self._error = socket.gaierror(number, words)
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        raise self._error
+
+    async def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(-2, "Name or service not known"), (8, "nodename nor servname provided, or not known")]
+)
+async def test_a_host_that_is_not_found_is_told_in_the_words_of_each_system(number: int, words: str) -> None:
+    async with aiohttp.TCPConnector(resolver=NoSuchHost(number, words)) as connector:
+        fault = await fault_of(HttpTransport(connector, Target("https://api.example", CREDENTIALS), 10))
+    assert (fault.trouble, fault.message) == (Trouble.UNREACHED, f"the host was not found: {words}")
 
 
 async def test_a_refused_connection_was_not_reached() -> None:
