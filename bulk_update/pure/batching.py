@@ -156,7 +156,10 @@ class Batcher:
         group = self._groups.get(organization) or self._open(organization)
         group.is_resting = True
         self._backlogged.discard(organization)
-        self._ready.rest(organization)
+        for batch in reversed(self._ready.withdraw(organization)):
+            self._used += group.take_back(batch)
+        if self._used > self._make_room_at:
+            self._make_room()
 
     def resume(self, organization: str) -> None:
         """Let the batches of an organization leave again."""
@@ -164,7 +167,6 @@ class Batcher:
         if group is None or not group.is_resting:
             return
         group.is_resting = group.is_backlogged = False
-        self._ready.resume(organization)
         self._let_leave(group)
         if group.is_idle():
             self._forget(group)
@@ -269,6 +271,8 @@ class Batcher:
         buffer = self._limits.buffer
         if self._has_room:
             self._put_away(buffer // 2)
+        if self._has_room and self._used > buffer // 2:
+            self._put_away_first(buffer // 2)
         if not self._has_room:
             self._let_go(buffer - buffer // _LEAVING_EARLY)
         # What is left cannot leave now; try again when as much as an eighth of the buffer has come.
@@ -311,6 +315,20 @@ class Batcher:
                     moving, chunks, size = [], [], 0
         if moving:
             self._store(moving, chunks)
+
+    def _put_away_first(self, target: int) -> None:
+        """Move the first rows of resting groups to the overflow, behind which others of theirs are there."""
+        assert self._overflow is not None
+        for group in [group for group in self._groups.values() if group.is_resting and group.overflowed]:
+            if self._used <= target:
+                return
+            if group.waiting:
+                try:
+                    (place,) = self._overflow.store([group.pack_first()])
+                except OSError:
+                    self._has_room = False
+                    return
+                self._used -= group.put_away_first(place, self._overflow)
 
     def _store(self, moving: Sequence[tuple[Group, int]], chunks: Sequence[bytes]) -> bool:
         """Put a chunk of so many rows of each group away; False when there is no room for them."""

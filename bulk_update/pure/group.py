@@ -56,7 +56,7 @@ class Limits:
     count: int = 100
     body: int = 1_000_000
     buffer: int = 256_000_000
-    ahead: int = 8
+    ahead: int = 2
 
     def with_body(self, body: int) -> "Limits":
         """Bound the body by so many bytes, if that is less."""
@@ -189,6 +189,18 @@ class Group:
         self.overflowed += count
         self.recent = rows[count:] or None
         return rows_cost(rows[:count])
+
+    def pack_first(self) -> bytes:
+        """Make a chunk of the rows that go before those in the overflow, to move there: it has them all."""
+        return _pack(Chunk(self.organization, None, self.waiting))
+
+    def put_away_first(self, place: int, overflow: Overflow) -> int:
+        """Let go of the rows that go before those in the overflow; return the bytes that are free."""
+        self.remember_chunks(overflow)
+        assert self._older is not None
+        self._older.append(place)
+        free, self.overflowed, self.waiting = rows_cost(self.waiting), self.overflowed + len(self.waiting), []
+        return free
 
     def remember_chunks(self, overflow: Overflow) -> None:
         """Note where its chunks are, before they are many: the newest tells only of the one before it."""

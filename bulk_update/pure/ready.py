@@ -1,7 +1,7 @@
 """The batches that may leave: organizations take turns, so that one with many holds up no other."""
 
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from bulk_update.model import Batch
 
@@ -15,16 +15,15 @@ class Ready:
     def __init__(self) -> None:
         self._lines: OrderedDict[str, deque[Batch]] = OrderedDict()
         """By organization, the one whose turn is next first."""
-        self._resting: dict[str, deque[Batch]] = {}
         self._count = 0
 
     def __len__(self) -> int:
-        """Count the batches of organizations that do not rest."""
+        """Count the batches."""
         return self._count
 
     def count(self, organization: str) -> int:
-        """Count the batches of an organization, whether it rests or not."""
-        return len(self._lines.get(organization, ())) + len(self._resting.get(organization, ()))
+        """Count the batches of an organization."""
+        return len(self._lines.get(organization, ()))
 
     def append(self, batch: Batch) -> None:
         """Let a batch wait for its organization's turn, behind the others of it."""
@@ -48,17 +47,8 @@ class Ready:
                 return batch
         return None
 
-    def rest(self, organization: str) -> None:
-        """Keep back the batches of an organization."""
-        line = self._lines.pop(organization, None)
-        if line is not None:
-            self._resting[organization] = line
-            self._count -= len(line)
-
-    def resume(self, organization: str) -> None:
-        """Let the batches of an organization that rested leave again, before others of it."""
-        line = self._resting.pop(organization, None)
-        if line is not None:
-            self._count += len(line)
-            line.extend(self._lines.get(organization, ()))
-            self._lines[organization] = line
+    def withdraw(self, organization: str) -> Sequence[Batch]:
+        """Give back the batches of an organization, in their order: they may not leave now."""
+        line = self._lines.pop(organization, ())
+        self._count -= len(line)
+        return line

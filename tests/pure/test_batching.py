@@ -771,6 +771,23 @@ def test_rows_that_come_while_their_organization_is_slow_stay_within_the_buffer(
     assert is_back_to_nothing(batcher)
 
 
+def test_rows_of_many_slow_organizations_stay_within_the_buffer() -> None:
+    """Each in its turn sends a batch; what was made ready for it is counted again while it rests."""
+    batcher = Batcher(Limits(count=5, buffer=100_000), MemoryOverflow())
+    names = [f"org-{number}" for number in range(60)]
+    for block in range(30):
+        for name in names:
+            batcher.add([change(f"{block}-{line}", line, name, size=100) for line in range(40)])
+            batcher.resume(name)
+            batch = batcher.take()
+            assert batch is not None
+            assert batch.ids == [f"{number // 40}-{number % 40}" for number in range(5 * block, 5 * block + 5)]
+            batcher.rest(name)
+            batcher.release(name, batch.ids)
+            assert batcher.ready == 0
+            assert batcher._used <= 140_000, "more than the buffer and a chunk that came back"  # noqa: SLF001
+
+
 def test_where_chunks_are_is_not_looked_up_by_reading_them_all() -> None:
     overflow = MemoryOverflow()
     batcher = Batcher(Limits(count=5, buffer=20_000), overflow)

@@ -38,14 +38,12 @@ def test_who_is_passed_over_keeps_its_turn() -> None:
     assert take_all(ready) == ["a-1", "b-1", "a-2", "b-2"]
 
 
-def test_what_rests_goes_before_what_came_meanwhile() -> None:
-    ready = ready_with("a-1", "a-2", "b-1")
-    ready.rest("a")
-    assert len(ready) == 1
-    ready.append(Batch("a", [], ["a-3"]))
-    ready.resume("a")
-    assert len(ready) == 4
-    assert take_all(ready) == ["b-1", "a-1", "a-2", "a-3"]
+def test_what_may_not_leave_is_given_back_in_its_order() -> None:
+    ready = ready_with("a-1", "b-1", "a-2")
+    assert [batch.ids for batch in ready.withdraw("a")] == [["a-1"], ["a-2"]]
+    assert (len(ready), ready.count("a"), ready.count("b")) == (1, 0, 1)
+    assert list(ready.withdraw("a")) == []
+    assert take_all(ready) == ["b-1"]
 
 
 @pytest.mark.parametrize(
@@ -53,14 +51,11 @@ def test_what_rests_goes_before_what_came_meanwhile() -> None:
     [
         lambda ready: ready.take(()),
         lambda ready: ready.take({"big"}),
-        lambda ready: ready.rest("big"),
+        lambda ready: ready.withdraw("big"),
         lambda ready: ready.append(Batch("new", [], [])),
     ],
-    ids=["take", "pass over", "rest", "append"],
+    ids=["take", "pass over", "withdraw", "append"],
 )
 def test_many_batches_make_no_work(work: Callable[[Ready], object]) -> None:
     few, many = (ready_with(*(f"big-{number}" for number in range(count)), "small-1") for count in (3, 3000))
     assert count_steps(lambda: work(many)) == count_steps(lambda: work(few))
-    few.rest("big")
-    many.rest("big")
-    assert count_steps(lambda: many.resume("big")) == count_steps(lambda: few.resume("big"))
