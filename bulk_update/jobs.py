@@ -16,6 +16,7 @@ import msgspec
 
 from bulk_update.edge.clock import WallClock
 from bulk_update.edge.control import RateFile
+from bulk_update.edge.folder import current_folder
 from bulk_update.edge.ledger import LedgerFile, open_ledger_file
 from bulk_update.edge.rows import IterableRows, LedgerRows, Rows, SeedingRows
 from bulk_update.errors import LedgerError
@@ -23,7 +24,7 @@ from bulk_update.model import Change, Credentials, Invalid, Target
 from bulk_update.pipeline import Plan, Run, Stage
 from bulk_update.ports import Clock
 from bulk_update.pure.activity import ActivityReader
-from bulk_update.pure.commands import SANDBOX, SANDBOX_FAULTS, SANDBOX_SEED
+from bulk_update.pure.commands import INPUT_FORMAT, ORGANIZATION, SANDBOX, SANDBOX_FAULTS, SANDBOX_SEED
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import FORMAT, RETRY, CutLine, ResultLine, RunLine, Table, decode_line
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
@@ -186,6 +187,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
         key,
         _with_origins(_settings(job), job.origins) | {"pid": os.getpid()},
         paths=[readable(without_secrets(name)) for name in job.source.names] if isinstance(job.source, Inputs) else [],
+        folder=readable(current_folder()),
     )
 
 
@@ -209,9 +211,8 @@ def _check_belongs(job: Job, first: RunLine, last: RunLine, *, inputs: list[str]
 
 def _settings(job: Job) -> dict[str, object]:
     plan, share = job.plan, job.plan.max_failures.share
-    read = {"encoding": job.source.codec, "empty": job.source.empty} if isinstance(job.source, Inputs) else {}
     return {
-        **read,
+        **(_reading_settings(job.source) if isinstance(job.source, Inputs) else {}),
         "batchSize": plan.limits.count,
         "batchBytes": plan.limits.body,
         "buffer": plan.limits.buffer,
@@ -225,6 +226,12 @@ def _settings(job: Job) -> dict[str, object]:
         "limit": plan.limit,
         **(_sandbox_settings(job.target) if isinstance(job.target, Rehearsal) else {}),
     }
+
+
+def _reading_settings(inputs: Inputs) -> dict[str, object]:
+    asked: dict[str, object] = {ORGANIZATION: inputs.organization, INPUT_FORMAT: inputs.format}
+    usual: dict[str, object] = {"encoding": inputs.codec, "empty": inputs.empty}
+    return {name: value for name, value in asked.items() if value is not None} | usual
 
 
 def _sandbox_settings(rehearsal: Rehearsal) -> dict[str, object]:

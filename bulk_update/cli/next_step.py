@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bulk_update.edge.folder import current_folder
 from bulk_update.errors import LedgerGone, TooManyFailures
-from bulk_update.pure.commands import are_csv, command, failures, main_job, reading, target
+from bulk_update.pure.commands import are_csv, command, failures, main_job, positional, reading, target
 from bulk_update.pure.ledger_lines import RETRY
 from bulk_update.pure.names import without_secrets
 
@@ -54,7 +55,7 @@ def next_step(ended: "Ended", words: Sequence[str]) -> NextStep | None:
 def _next_of_run(ended: "Ended", words: Sequence[str]) -> NextStep | None:
     summary = ended.summary
     if summary.failed or summary.unknown:
-        return NextStep(command(["retry", summary.ledger, *_target_words(words)]))
+        return NextStep(command(["retry", positional(summary.ledger), *_target_words(words)]))
     if summary.invalid:
         return NextStep(command(words), _listing(ended))
     return None if summary.complete else NextStep(command(_without(words, "--limit")))
@@ -78,8 +79,9 @@ def _listing(ended: "Ended") -> str:
 def _main_job(ended: "Ended", words: Sequence[str]) -> str:
     """Write the main job of the ledger that a retry has worked on."""
     main, to = ended.main, _target_words(words)
-    job = [*main_job(ended.summary.ledger, main), *reading(main)]
-    return command([*job, *to, *(() if {"--sandbox", "--api-url"} & _names(to) else target(ended.begin))])
+    here = current_folder()
+    job = [*main_job(ended.summary.ledger, main, here), *reading(main)]
+    return command([*job, *to, *(() if {"--sandbox", "--api-url"} & _names(to) else target(ended.begin, here))])
 
 
 def _target_words(words: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Final
 from bulk_update.cli.outputs import Output, output_path, reason
 from bulk_update.cli.streams import columns_of, data_stream, give, give_json, safe, say
 from bulk_update.edge.clock import WallClock
+from bulk_update.edge.folder import current_folder
 from bulk_update.edge.ledger import open_ledger_for_reading
 from bulk_update.edge.whole_file import replace_file
 from bulk_update.errors import LedgerError, SettingsError, UsageError
@@ -48,7 +49,7 @@ def _read(path: Path) -> ReportData:
         tail = file.read(gathering.fold)
     if gathering.is_empty:
         raise LedgerError(f"{safe(str(path))} holds no run")
-    return gathering.data(str(path), len(tail))
+    return gathering.data(str(path), len(tail), current_folder())
 
 
 def _page(data: ReportData) -> bytes:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
-from posixpath import normpath
+from posixpath import join, normpath
 from typing import Final
 
 from bulk_update.pure.formats import are_tables
@@ -17,6 +17,18 @@ SANDBOX_SEED: Final = "sandboxSeed"
 SANDBOX_FAULTS: Final = "sandboxFaults"
 """Settings of a run line, as the embedded sandbox was asked for."""
 
+ORGANIZATION: Final = "organizationId"
+INPUT_FORMAT: Final = "format"
+"""Settings of a run line that tell of its inputs, where they were asked for."""
+
+_READING: Final = (
+    (ORGANIZATION, "--organization-id", None),
+    (INPUT_FORMAT, "--format", None),
+    ("encoding", "--encoding", UTF8),
+    ("empty", "--empty", "omit"),
+)
+"""Settings, their options, and what they usually are."""
+
 _DEFAULT_API: Final = "https://api.velt.dev"
 _ENDINGS: Final = (".sandbox.ledger.ndjson", ".ledger.ndjson")
 
@@ -28,23 +40,37 @@ def command(words: Sequence[str]) -> str:
 
 def failures(ledger: str, *, is_csv: bool) -> str:
     """Write the command that lists the rows that are not updated, in the form of their input."""
-    return command(["failures", ledger, *(["--format", "csv"] if is_csv else [])])
+    return command(["failures", positional(ledger), *(["--format", "csv"] if is_csv else [])])
 
 
-def main_job(ledger: str, run: RunLine) -> list[str]:
+def positional(path: str) -> str:
+    """Write a path so that it is not taken for an option."""
+    return f"./{path}" if path.startswith("-") and path != "-" else path
+
+
+def main_job(ledger: str, run: RunLine, here: str = "") -> list[str]:
     """Give the words that begin the main job of a ledger anew: its inputs, and where the ledger is.
 
-    `ledger`: its path as it is named now. The inputs lie where they lay when the run began, or beside the ledger
-    where that is what it is named after: both may have been moved, or be named from another folder.
+    `ledger`: its path as it is named now. `here`: the folder where the command is to run, "" where that is not known.
+    The inputs lie where they lay when the run began; or beside the ledger where that is what it is named after, for
+    both may have been moved.
     """
-    paths = run.paths or run.inputs
-    if paths and normpath(ledger) in (normpath(_place(paths[0]) + ending) for ending in _ENDINGS):
-        return [*paths]
+    paths = [_seen_from(here, run.folder, path) for path in run.paths] or run.inputs
+    if paths and normpath(join(here, ledger)) in (normpath(join(here, _place(paths[0]) + end)) for end in _ENDINGS):
+        return [positional(path) for path in paths]
     folder, slash, name = ledger.rpartition("/")
     is_one_folder = len({path.rpartition("/")[0] for path in paths}) == 1 and not is_url(paths[0])
     if is_one_folder and name in [run.inputs[0] + ending for ending in _ENDINGS]:
-        return [folder + slash + each for each in run.inputs]
-    return [*paths, "--ledger", ledger]
+        return [positional(folder + slash + each) for each in run.inputs]
+    return [*map(positional, paths), "--ledger", ledger]
+
+
+def _seen_from(here: str, folder: str, path: str) -> str:
+    """Name a path from another folder than the one where it was named."""
+    if not folder or not here or folder == here or is_url(path) or path == "-":
+        return path
+    whole = normpath(join(folder, path))
+    return whole.removeprefix(f"{here.rstrip('/')}/")
 
 
 def _place(path: str) -> str:
@@ -56,10 +82,10 @@ def reading(run: RunLine) -> list[str]:
     """Give the words that say how the inputs of a run are to be read, as far as it tells: those that are not usual."""
     columns = run.tables[0].columns if run.tables else {}
     words = [word for field, header in columns.items() for word in ("--column", f"{field}={header}")]
-    for name, usual in (("encoding", UTF8), ("empty", "omit")):
+    for name, option, usual in _READING:
         value = _setting(run, name)
         if value is not None and value != usual:
-            words += [f"--{name}", value]
+            words += [option, value]
     return words
 
 
@@ -68,15 +94,16 @@ def are_csv(run: RunLine) -> bool:
     return len(run.tables) == len(run.inputs) if run.tables else are_tables(run.inputs)
 
 
-def target(run: RunLine) -> list[str]:
-    """Give the words that send requests where a run sent them."""
+def target(run: RunLine, here: str = "") -> list[str]:
+    """Give the words that send requests where a run sent them; `here` as of `main_job`."""
     if run.api != SANDBOX:
         return [] if run.api == _DEFAULT_API else ["--api-url", run.api]
     words = ["--sandbox"]
     for name, option in ((SANDBOX_SEED, "--sandbox-seed"), (SANDBOX_FAULTS, "--sandbox-faults")):
         value = _setting(run, name)
         if value is not None:
-            words += [option, value]
+            is_path = name == SANDBOX_SEED or "." in value
+            words += [option, _seen_from(here, run.folder, value) if is_path else value]
     return words
 
 

@@ -56,7 +56,7 @@ class RunLine(msgspec.Struct, tag_field="type", tag="run", rename="camel", omit_
     """A run began. `key`: salted fingerprint of the API key. `verb`: run or retry. `tables`: of inputs that are CSV.
 
     `paths`: the inputs as they were named to a run of the main job, URLs without what may be a secret; none where a
-    program gave the changes.
+    program gave the changes. `folder`: where it ran, from which relative paths begin.
     """
 
     format: int
@@ -70,6 +70,7 @@ class RunLine(msgspec.Struct, tag_field="type", tag="run", rename="camel", omit_
     settings: dict[str, object] = {}
     tables: list[Table] = []
     paths: list[str] = []
+    folder: str = ""
 
 
 class SendingLine(msgspec.Struct, tag_field="type", tag="sending", rename="camel"):

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Final, cast
 
 from bulk_update.model import RowError, Status
-from bulk_update.pure.commands import SANDBOX, are_csv, main_job, reading, target
+from bulk_update.pure.commands import SANDBOX, are_csv, main_job, positional, reading, target
 from bulk_update.pure.ledger_lines import (
     CutLine,
     EndLine,
@@ -92,8 +92,11 @@ class Gathering:
                 for line in lines:
                     self._take(line)
 
-    def data(self, ledger: str, torn: int = 0) -> ReportData:
-        """Tell what was gathered. `ledger`: its path. `torn`: bytes after its last whole append."""
+    def data(self, ledger: str, torn: int = 0, here: str = "") -> ReportData:
+        """Tell what was gathered. `ledger`: its path. `torn`: bytes after its last whole append.
+
+        `here`: the folder where commands are to run, "" where that is not known.
+        """
         in_doubt, doubtful = self._doubts.count()
         counts = dict(zip(STATUSES, self._rows, strict=True))
         reasons, are_outdated = self._reasons.list(counts)
@@ -104,8 +107,8 @@ class Gathering:
             ledger=ledger,
             inputs=self._runs[-1].inputs,
             is_csv=are_csv(main),
-            main_job=_within_bounds([*main_job(ledger, main), *reading(main), *target(last)]),
-            retry=_within_bounds(["retry", ledger, *(target(last) if last.api == SANDBOX else ())]),
+            main_job=_within_bounds([*main_job(ledger, main, here), *reading(main), *target(last, here)]),
+            retry=_within_bounds(["retry", positional(ledger), *(target(last, here) if last.api == SANDBOX else ())]),
             counts=counts,
             unsent=self._unsent,
             in_doubt=in_doubt,

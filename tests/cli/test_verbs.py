@@ -167,6 +167,9 @@ async def test_what_is_next_names_inputs_and_ledger_where_they_lie(tmp_path: Pat
         assert (first.code, retried.code) == (1, 0)
         assert retried.err.splitlines()[-1] == f"next: bulk-update {' '.join((*job[:4], *to[2:], *job[4:]))}"
         assert f"  bulk-update {' '.join(job)}\n" in report.out
+        elsewhere = await run("report", "../ledgers/l", cwd=tmp_path / "more")
+        paths = (tmp_path / "exports" / "changes.ndjson", "changes.csv", "--ledger", "../ledgers/l", "--api-url")
+        assert f"  bulk-update {' '.join(map(str, paths))} {server.url}\n" in elsewhere.out
         assert (await run(*job, *to[2:], cwd=tmp_path)).code == 0
 
 

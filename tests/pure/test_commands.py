@@ -1,15 +1,19 @@
 import pytest
 
-from bulk_update.pure.commands import main_job, target
+from bulk_update.pure.commands import failures, main_job, reading, target
 from bulk_update.pure.ledger_lines import FORMAT, RunLine
 
 LEDGER = "c.ndjson.ledger.ndjson"
 
 
 def run_line(
-    inputs: list[str], paths: list[str] | None = None, api: str = "sandbox", settings: dict[str, object] | None = None
+    inputs: list[str],
+    paths: list[str] | None = None,
+    api: str = "sandbox",
+    settings: dict[str, object] | None = None,
+    folder: str = "",
 ) -> RunLine:
-    return RunLine(FORMAT, "0.1.0", "", "run", inputs, api, "", "", settings or {}, paths=paths or [])
+    return RunLine(FORMAT, "0.1.0", "", "run", inputs, api, "", "", settings or {}, paths=paths or [], folder=folder)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +49,41 @@ def test_the_main_job_names_its_inputs_where_they_lie(ledger: str, paths: list[s
 
 
 @pytest.mark.parametrize(
+    ("here", "ledger", "expected"),
+    [
+        ("/srv", f"in/{LEDGER}", ["in/c.ndjson"]),
+        ("/srv", "l", ["in/c.ndjson", "--ledger", "l"]),
+        ("/srv/in", LEDGER, ["c.ndjson"]),
+        ("/srv/in", "../l", ["c.ndjson", "--ledger", "../l"]),
+        ("/srv/other", "../l", ["/srv/in/c.ndjson", "--ledger", "../l"]),
+        ("/srv/other", f"../in/{LEDGER}", ["/srv/in/c.ndjson"]),
+        ("/", "srv/l", ["srv/in/c.ndjson", "--ledger", "srv/l"]),
+        ("", "srv/l", ["in/c.ndjson", "--ledger", "srv/l"]),
+    ],
+)
+def test_the_main_job_names_the_same_inputs_from_every_folder(here: str, ledger: str, expected: list[str]) -> None:
+    assert main_job(ledger, run_line(["c.ndjson"], ["in/c.ndjson"], folder="/srv"), here) == expected
+
+
+@pytest.mark.parametrize("path", ["/data/c.ndjson", "https://host/c.ndjson", "-"])
+def test_what_is_not_relative_is_the_same_in_every_folder(path: str) -> None:
+    assert main_job("l", run_line(["c.ndjson"], [path], folder="/srv"), "/tmp")[0] == path  # noqa: S108 - just a name
+
+
+def test_a_path_is_never_taken_for_an_option() -> None:
+    line = run_line(["-c.ndjson"], ["-c.ndjson"])
+    assert main_job("l", line) == ["./-c.ndjson", "--ledger", "l"]
+    assert main_job("-c.ndjson.ledger.ndjson", line) == ["./-c.ndjson"]
+    assert failures("-c.ndjson.ledger.ndjson", is_csv=False) == "bulk-update failures ./-c.ndjson.ledger.ndjson"
+
+
+def test_inputs_are_read_again_as_they_were() -> None:
+    settings: dict[str, object] = {"organizationId": "o", "format": {"value": "csv", "from": "flag"}, "empty": "omit"}
+    words = reading(run_line(["c"], settings=settings | {"encoding": "cp1252"}))
+    assert words == ["--organization-id", "o", "--format", "csv", "--encoding", "cp1252"]
+
+
+@pytest.mark.parametrize(
     ("ledger", "expected"),
     [(f"data/{LEDGER}", ["data/c.ndjson", "data/d.csv"]), ("l", ["c.ndjson", "d.csv", "--ledger", "l"])],
 )
@@ -73,3 +112,10 @@ def test_the_target_is_where_a_run_sent_its_requests(
     api: str, settings: dict[str, object], expected: list[str]
 ) -> None:
     assert target(run_line(["c.ndjson"], api=api, settings=settings)) == expected
+
+
+def test_the_sandbox_is_seeded_from_the_same_file_in_every_folder() -> None:
+    settings: dict[str, object] = {"sandboxSeed": "seed.ndjson", "sandboxFaults": "faults.json"}
+    line = run_line(["c.ndjson"], settings=settings, folder="/srv")
+    words = ["--sandbox", "--sandbox-seed", "/srv/seed.ndjson", "--sandbox-faults", "/srv/faults.json"]
+    assert target(line, "/home") == words
