@@ -285,7 +285,7 @@ class Group:
                 if not queue:
                     del self.held[identifier]
         # Later changes of these ids may wait already; none may pass an earlier one.
-        self.waiting = freed + self.waiting
+        self.waiting[:0] = freed
         self.size += sum([len(change.activity) + 1 for change in freed])
         return rows_cost(freed)
 
@@ -318,7 +318,7 @@ class Group:
         """Put the rows of a batch, of which nothing was sent, in front of all; return the bytes of memory they take."""
         if self.under_way is not None:
             self.under_way.difference_update(batch.ids)
-        self.waiting = [*batch.changes, *self.waiting]
+        self.waiting[:0] = batch.changes
         self.size += _size_of(batch)
         return rows_cost(batch.changes)
 
