@@ -196,6 +196,7 @@ MUTANTS: Final = (
                 "class _Verdict(msgspec.Struct):\n    success: object\n",
             ),
         ],
+        test="tests/pure/test_wire.py",
     ),
     Mutant(
         "an id that is named twice in an answer believed",
