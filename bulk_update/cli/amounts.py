@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
@@ -54,7 +55,8 @@ def read_limits(options: argparse.Namespace) -> Limits:
 
 def read_rate(options: argparse.Namespace) -> Rate | None:
     """Make the rate of the word that gives it; `auto` begins with the default."""
-    return option("--rate", parse_rate, DEFAULT_RATE if options.rate == AUTO else options.rate)
+    word = DEFAULT_RATE if options.rate == AUTO else options.rate
+    return option("--rate", partial(parse_rate, words=("none", AUTO)), word)
 
 
 def option(name: str, parse: Callable[[str], T], text: str) -> T:

@@ -1,6 +1,7 @@
 """What people write for amounts: sizes, rates, durations, shares."""
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from bulk_update.errors import UsageError
@@ -33,11 +34,15 @@ def parse_duration(text: str) -> float:
     return amount * factor
 
 
-def parse_rate(text: str) -> Rate | None:
-    """Read a rate: `5`, `5/s`, `300/m`, `1000/h`; None for `none`. UsageError if it is no rate above 0."""
+def parse_rate(text: str, words: Sequence[str] = ("none",)) -> Rate | None:
+    """Read a rate: `5`, `5/s`, `300/m`, `1000/h`; None for `none`. UsageError if it is no rate above 0.
+
+    `words`: those that are understood in the place of a rate, for the error.
+    """
     if text.strip().lower() == "none":
         return None
-    wanted = "a rate such as 5/s, 300/m, 1000/h, none or, for --rate, auto"
+    *most, last = ("5/s", "300/m", "1000/h", *words)
+    wanted = f"a rate such as {', '.join(most)} or {last}"
     number, _, unit = text.strip().lower().partition("/")
     amount, rest = _parts(number, wanted)
     period = _PERIODS.get(unit)

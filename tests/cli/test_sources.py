@@ -341,7 +341,14 @@ def test_every_verb_with_settings_can_be_told_which() -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ('rate = "fast"', "--rate (file {path}): found 'fast', expected a rate such as 5/s"),
+        (
+            'rate = "fast"',
+            "--rate (file {path}): found 'fast', expected a rate such as 5/s, 300/m, 1000/h, none or auto",
+        ),
+        (
+            'organization-rate = "auto"',
+            "--organization-rate (file {path}): found 'auto', expected a rate such as 5/s, ",
+        ),
         ("batch-size = 0", "--batch-size (file {path}): found '0', expected a whole number"),
         ('column = ["id"]', "--column (file {path}): found 'id', expected FIELD=HEADER"),
         ('[profile.p]\nmax-failures = "x"', "--max-failures (file {path} [profile p]): found 'x'"),
