@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# It is installed into an environment of its own, which type checks do not see.
 from elasticsearch import AsyncElasticsearch  # type: ignore[import-not-found]
 from elasticsearch.helpers import async_streaming_bulk  # type: ignore[import-not-found]
 

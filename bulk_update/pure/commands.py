@@ -30,7 +30,8 @@ _READING: Final = (
 """Settings, their options, and what they usually are."""
 
 _DEFAULT_API: Final = "https://api.velt.dev"
-_ENDINGS: Final = (".sandbox.ledger.ndjson", ".ledger.ndjson")
+_ENDING: Final = ".ledger.ndjson"
+_SANDBOX_ENDING: Final = ".sandbox.ledger.ndjson"
 
 
 def command(words: Sequence[str]) -> str:
@@ -56,11 +57,12 @@ def main_job(ledger: str, run: RunLine, here: str = "") -> list[str]:
     both may have been moved.
     """
     paths = [_seen_from(here, run.folder, path) for path in run.paths] or run.inputs
-    if paths and normpath(join(here, ledger)) in (normpath(join(here, _place(paths[0]) + end)) for end in _ENDINGS):
+    ending = _SANDBOX_ENDING if run.api == SANDBOX else _ENDING
+    if paths and normpath(join(here, ledger)) == normpath(join(here, _place(paths[0]) + ending)):
         return [positional(path) for path in paths]
     folder, slash, name = ledger.rpartition("/")
     is_one_folder = len({path.rpartition("/")[0] for path in paths}) == 1 and not is_url(paths[0])
-    if is_one_folder and name in [run.inputs[0] + ending for ending in _ENDINGS]:
+    if is_one_folder and name == run.inputs[0] + ending:
         return [positional(folder + slash + each) for each in run.inputs]
     return [*map(positional, paths), "--ledger", ledger]
 
@@ -102,7 +104,7 @@ def target(run: RunLine, here: str = "") -> list[str]:
     for name, option in ((SANDBOX_SEED, "--sandbox-seed"), (SANDBOX_FAULTS, "--sandbox-faults")):
         value = _setting(run, name)
         if value is not None:
-            is_path = name == SANDBOX_SEED or "." in value
+            is_path = name == SANDBOX_SEED or "." in value  # no preset of faults has a dot in its name
             words += [option, _seen_from(here, run.folder, value) if is_path else value]
     return words
 

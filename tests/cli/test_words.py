@@ -76,7 +76,7 @@ OF_RETRY: Final = [
     (ended(RETRY, TOO_MANY, failed=9), FAILURES),
     (ended(RETRY, unsent=3), MAIN),
     (ended(RETRY, unsent=3, failed=1, left=True), MAIN),
-    (ended(RETRY, unsent=3, api="sandbox"), f"{MAIN} --sandbox"),
+    (ended(RETRY, unsent=3, api="sandbox"), f"bulk-update changes.ndjson --ledger {LEDGER} --sandbox"),
     (ended(RETRY, unsent=3, api="http://127.0.0.1:8787"), f"{MAIN} --api-url http://127.0.0.1:8787"),
     (ended(RETRY, failed=1, left=True), FAILURES),
     (ended(RETRY, unknown=1, invalid=1), FAILURES),

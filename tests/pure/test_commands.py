@@ -9,7 +9,7 @@ LEDGER = "c.ndjson.ledger.ndjson"
 def run_line(
     inputs: list[str],
     paths: list[str] | None = None,
-    api: str = "sandbox",
+    api: str = "https://api.velt.dev",
     settings: dict[str, object] | None = None,
     folder: str = "",
 ) -> RunLine:
@@ -38,7 +38,10 @@ def run_line(
             id="URL, ledger elsewhere",
         ),
         pytest.param(
-            "data/c.ndjson.sandbox.ledger.ndjson", ["data/c.ndjson"], ["data/c.ndjson"], id="beside, of a rehearsal"
+            "c.ndjson.sandbox.ledger.ndjson",
+            ["c.ndjson"],
+            ["c.ndjson", "--ledger", "c.ndjson.sandbox.ledger.ndjson"],
+            id="named as of a rehearsal",
         ),
         pytest.param("l", ["-"], ["-", "--ledger", "l"], id="standard input"),
     ],
@@ -46,6 +49,14 @@ def run_line(
 def test_the_main_job_names_its_inputs_where_they_lie(ledger: str, paths: list[str], expected: list[str]) -> None:
     names = [path.removesuffix("?...").rpartition("/")[2] for path in paths]
     assert main_job(ledger, run_line(names, paths)) == expected
+
+
+@pytest.mark.parametrize(
+    ("ledger", "expected"),
+    [("c.ndjson.sandbox.ledger.ndjson", ["c.ndjson"]), (LEDGER, ["c.ndjson", "--ledger", LEDGER])],
+)
+def test_the_ledger_of_a_rehearsal_has_a_name_of_its_own(ledger: str, expected: list[str]) -> None:
+    assert main_job(ledger, run_line(["c.ndjson"], ["c.ndjson"], api="sandbox")) == expected
 
 
 @pytest.mark.parametrize(
@@ -116,6 +127,6 @@ def test_the_target_is_where_a_run_sent_its_requests(
 
 def test_the_sandbox_is_seeded_from_the_same_file_in_every_folder() -> None:
     settings: dict[str, object] = {"sandboxSeed": "seed.ndjson", "sandboxFaults": "faults.json"}
-    line = run_line(["c.ndjson"], settings=settings, folder="/srv")
+    line = run_line(["c.ndjson"], api="sandbox", settings=settings, folder="/srv")
     words = ["--sandbox", "--sandbox-seed", "/srv/seed.ndjson", "--sandbox-faults", "/srv/faults.json"]
     assert target(line, "/home") == words
