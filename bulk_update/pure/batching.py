@@ -65,8 +65,8 @@ class Batcher:
         return bool(self._ready or self._leaving)
 
     def is_full(self) -> bool:
-        """Tell whether to stop adding: rows held behind earlier ones fill the buffer."""
-        return self._held > self._limits.buffer // 2
+        """Tell whether to stop adding: rows that may not leave now, and have nowhere else to be, fill the buffer."""
+        return self._holds_many() or self._is_crammed()
 
     def has_ahead(self, batches: int) -> bool:
         """Tell whether there are so many batches that wait for nothing but their turn, ready or still to be made."""
@@ -98,7 +98,9 @@ class Batcher:
                 self._seal(group)
             if self._used > self._make_room_at:
                 self._make_room()
-        if self.is_full():
+        if self._is_crammed():
+            self._let_go(0)
+        if self._holds_many():
             self._unblock()
 
     def take(self, passing_over: Collection[str] = ()) -> Batch | None:
@@ -108,13 +110,13 @@ class Batcher:
             if group is None:
                 break
             self._seal(group, early=self._closed)
-        if batch is None and not self._ready and self.is_full():
+        if batch is None and not self._ready and self._holds_many():
             self._unblock()
             batch = self._ready.take(passing_over)
         if batch is not None:
             self.rows -= len(batch.changes)
             if batch.organization in self._backlogged and not self._ready.count(batch.organization):
-                self._seal(self._groups[batch.organization], early=self._closed)
+                self._seal(self._groups[batch.organization], early=self._closed or self._is_crammed())
         return batch
 
     def take_back(self, batch: Batch) -> None:
@@ -177,9 +179,18 @@ class Batcher:
         for group in self._groups.values():
             group.bound(self._limits.body)
 
+    def _holds_many(self) -> bool:
+        """Tell whether rows that are held behind earlier ones fill the buffer."""
+        return self._held > self._limits.buffer // 2
+
+    def _is_crammed(self) -> bool:
+        """Tell whether the buffer is full of rows that may not leave now, and there is no room for them elsewhere."""
+        return not self._has_room and self.rows > 0 and self._used > self._limits.buffer + self._limits.buffer // 8
+
     def _let_leave(self, group: Group) -> None:
-        if group.fills(self._limits.count) or self._closed:
-            self._seal(group, early=self._closed)
+        is_early = self._closed or self._is_crammed()
+        if is_early or group.fills(self._limits.count):
+            self._seal(group, early=is_early)
 
     def _open(self, organization: str) -> Group:
         group = Group(organization, self._limits.body)
@@ -258,8 +269,10 @@ class Batcher:
         self._held -= freed
         if self._closed:
             self._leaving.append(group)
-        elif self.is_full() or group.rows >= self._limits.count or group.size > group.most:
-            self._seal(group, early=self.is_full())
+        else:
+            is_early = self.is_full()
+            if is_early or group.fills(self._limits.count):
+                self._seal(group, early=is_early)
 
     def _unblock(self) -> None:
         """Send on their way the rows that held ones wait for: nothing is added until those are final."""

@@ -788,6 +788,32 @@ def test_rows_of_many_slow_organizations_stay_within_the_buffer() -> None:
             assert batcher._used <= 140_000, "more than the buffer and a chunk that came back"  # noqa: SLF001
 
 
+@pytest.mark.parametrize("overflow", [None, MemoryOverflow(room=0), MemoryOverflow(room=1)])
+def test_rows_of_a_slow_organization_that_cannot_be_put_away_stay_within_the_buffer(
+    overflow: MemoryOverflow | None,
+) -> None:
+    """There is nowhere else to put them: the others leave, and nothing is added until some of them have left."""
+    batcher = Batcher(Limits(count=5, buffer=100_000), overflow)
+    start_resting(batcher)
+    added = 0
+    while not batcher.is_full():
+        added += 40
+        batcher.add([change(f"{added}-{line}", line, size=100) for line in range(40)])
+        batcher.add([change(f"{added}-{line}", line, "other") for line in range(3)])
+        assert batcher._used <= 140_000, "more than the buffer and a block"  # noqa: SLF001
+    assert {batch.organization for batch in take_all(batcher)} == {"other"}
+    assert batcher.is_full()
+    batcher.resume("org")
+    while batcher.is_full():
+        batch = batcher.take()
+        assert batch is not None
+        batcher.release("org", batch.ids)
+    batcher.close()
+    take_all(batcher)
+    batcher.release("org", ["under way"])
+    assert is_back_to_nothing(batcher)
+
+
 def test_where_chunks_are_is_not_looked_up_by_reading_them_all() -> None:
     overflow = MemoryOverflow()
     batcher = Batcher(Limits(count=5, buffer=20_000), overflow)
