@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bulk_update.jobs import Api, Changes, Rehearsal
     from bulk_update.library import Updates, open_updates, update
     from bulk_update.model import Credentials, Outcome, RowError, Status
-    from bulk_update.pipeline import Plan
+    from bulk_update.plan import Plan
     from bulk_update.pure.group import Limits
     from bulk_update.pure.pacing import Rate
     from bulk_update.pure.tally import Summary
@@ -43,7 +43,7 @@ _HOME = {
     "NothingSent": "errors",
     "Outcome": "model",
     "Persistence": "edge.sender",
-    "Plan": "pipeline",
+    "Plan": "plan",
     "Rate": "pure.pacing",
     "Rehearsal": "jobs",
     "RowError": "model",

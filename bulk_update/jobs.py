@@ -21,7 +21,8 @@ from bulk_update.edge.ledger import LedgerFile, open_ledger_file
 from bulk_update.edge.rows import IterableRows, LedgerRows, Rows, SeedingRows
 from bulk_update.errors import LedgerError
 from bulk_update.model import Change, Credentials, Invalid, Target
-from bulk_update.pipeline import Plan, Run, Stage
+from bulk_update.pipeline import Run
+from bulk_update.plan import Plan, Stage
 from bulk_update.ports import Clock
 from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.commands import INPUT_FORMAT, ORGANIZATION, SANDBOX, SANDBOX_FAULTS, SANDBOX_SEED

@@ -25,7 +25,8 @@ import anyio
 from bulk_update.errors import InputBroken, InputError, NothingSent, StoppedEarly
 from bulk_update.jobs import Api, Changes, Job, Rehearsal, open_run
 from bulk_update.model import Outcome
-from bulk_update.pipeline import Ended, Plan, Run
+from bulk_update.pipeline import Ended, Run
+from bulk_update.plan import Plan
 from bulk_update.pure.tally import Summary
 from bulk_update.reading import Inputs
 

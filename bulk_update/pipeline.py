@@ -9,36 +9,29 @@ a result in the ledger.
 """
 
 import math
-import random
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Final
 
 import anyio
 
-from bulk_update.edge.books import Books, MaxFailures, Observer
-from bulk_update.edge.clock import WallClock
-from bulk_update.edge.control import RateFile
+from bulk_update.edge.books import Books
 from bulk_update.edge.gate import Gate
-from bulk_update.edge.ledger import Ledger, LedgerFile
+from bulk_update.edge.ledger import Ledger
 from bulk_update.edge.outbox import Outbox
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.edge.pace import Pace
-from bulk_update.edge.rows import Rows
-from bulk_update.edge.sender import Means, Persistence, Sender
+from bulk_update.edge.sender import Means, Sender
 from bulk_update.edge.stop import Stop
 from bulk_update.errors import BulkUpdateError, InputBroken, InputError, LedgerUnwritable
 from bulk_update.model import Halted, Snapshot, Status
-from bulk_update.ports import Clock, Transport
+from bulk_update.plan import Plan, Stage
 from bulk_update.pure.batching import Batcher
 from bulk_update.pure.concurrency import Concurrency
-from bulk_update.pure.group import Limits
 from bulk_update.pure.instants import stamp
-from bulk_update.pure.intake import Intake
 from bulk_update.pure.ledger_lines import RETRY, EndLine, ResultWriter, RunLine, encode_line
-from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.names import readable
 from bulk_update.pure.pacing import Rate
-from bulk_update.pure.retrying import Chance, Health
+from bulk_update.pure.retrying import Health
 from bulk_update.pure.tally import Summary
 from bulk_update.watch import LedgerWatch, PatienceWatch, RateWatch
 
@@ -47,38 +40,6 @@ _AHEAD: Final = 4
 
 _MOST_LINES: Final = 256
 """Batches that may wait at once for their organizations' own rates, beyond those that are alive anyway."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a run is to go: `limits` of a request and of memory, `rate`s, and when to stop.
-
-    `explores`: raise the rate while requests succeed, until the server first pushes back.
-    """
-
-    limits: Limits = Limits()
-    rate: Rate | None = Rate(5, 1.0)
-    explores: bool = False
-    organization_rate: Rate | None = None
-    persistence: Persistence = Persistence()
-    max_failures: MaxFailures = MaxFailures()
-    limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What a run acts on: where rows come from, where they go, and what is recorded."""
-
-    rows: Rows
-    intake: Intake
-    state: LedgerState
-    file: LedgerFile
-    begin: RunLine
-    transport: Transport
-    observer: Observer | None = None
-    control: RateFile | None = None
-    clock: Clock = field(default_factory=WallClock)
-    chance: Chance = field(default_factory=random.SystemRandom)
 
 
 @dataclass(frozen=True, slots=True)

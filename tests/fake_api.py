@@ -16,7 +16,8 @@ from bulk_update.edge.control import RateFile
 from bulk_update.edge.ledger import LedgerFile
 from bulk_update.edge.rows import IterableRows
 from bulk_update.model import Answer, Change, Invalid, Outcome
-from bulk_update.pipeline import Ended, Plan, Run, Stage
+from bulk_update.pipeline import Ended, Run
+from bulk_update.plan import Plan, Stage
 from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.intake import RunIntake
 from bulk_update.pure.ledger_lines import RunLine

@@ -16,7 +16,7 @@ from bulk_update.edge.sender import Persistence
 from bulk_update.errors import SettingsError, UsageError
 from bulk_update.jobs import Api, Job, Rehearsal
 from bulk_update.model import Credentials
-from bulk_update.pipeline import Plan
+from bulk_update.plan import Plan
 from bulk_update.pure.names import file_name, is_url
 from bulk_update.pure.quantities import parse_duration, parse_rate, parse_whole
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from bulk_update.errors import BulkUpdateError, Interrupted
-from bulk_update.pipeline import Ended, Plan
+from bulk_update.pipeline import Ended
+from bulk_update.plan import Plan
 from bulk_update.pure.pacing import Rate
 from tests.simulation.api import Api
 from tests.simulation.disk import Disk, DiskTrouble, SimulatedFile

@@ -7,7 +7,7 @@ from typing import Final
 
 from bulk_update.edge.books import MaxFailures
 from bulk_update.edge.sender import Persistence
-from bulk_update.pipeline import Plan
+from bulk_update.plan import Plan
 from bulk_update.pure.group import Limits
 from bulk_update.pure.pacing import Rate
 from tests.simulation.disk import DiskFault, DiskTrouble

@@ -10,7 +10,8 @@ from unittest.mock import patch
 from bulk_update.edge.control import RateFile
 from bulk_update.edge.rows import InputRows, Rows
 from bulk_update.jobs import _cut_off, _ledger_rows, _read_back
-from bulk_update.pipeline import Plan, Run, Stage
+from bulk_update.pipeline import Run
+from bulk_update.plan import Plan, Stage
 from bulk_update.pure.activity import ActivityReader
 from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import FORMAT, RunLine

@@ -5,7 +5,7 @@ from random import Random
 
 import pytest
 
-from bulk_update.pipeline import Plan
+from bulk_update.plan import Plan
 from bulk_update.pure.group import Limits
 from bulk_update.pure.pacing import Rate
 from tests.simulation.process import End, Ending

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from bulk_update.model import Outcome
-from bulk_update.pipeline import Plan
+from bulk_update.plan import Plan
 from bulk_update.pure.pacing import Rate
 from tests.simulation.api import Api, Attempt
 
