@@ -16,15 +16,9 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from bulk_update.model import Batch, Change
-from bulk_update.pure.group import ROW_COST, Group, Limits, Overflow, rows_cost, unpack
-from bulk_update.pure.places import Place, Places
+from bulk_update.pure.group import GROUP_COST, ROW_COST, Group, Limits, Overflow, rows_cost
 from bulk_update.pure.ready import Ready
-
-_GROUP_COST: Final = 500
-"""Bytes that an organization takes in memory while it has rows there, or rows under way."""
-
-_PIECE: Final = 262_144
-"""Bytes that are written to the overflow at once, or a little more."""
+from bulk_update.pure.stowage import Stowage
 
 _LEAVING_EARLY: Final = 16
 """The share of the buffer that is made free by batches that leave early: small, as each leaves with fewer rows."""
@@ -39,7 +33,6 @@ class Batcher:
 
     def __init__(self, limits: Limits, overflow: Overflow | None = None) -> None:
         self._limits = limits
-        self._overflow = overflow
         self._groups: dict[str, Group] = {}
         self._ready = Ready()
         self._leaving: deque[Group] = deque()
@@ -48,9 +41,8 @@ class Batcher:
         self._closed = False
         self._used = 0
         self._held = 0
-        self._away = Places()
+        self._stowage = Stowage(overflow, limits)
         self._make_room_at = limits.buffer
-        self._has_room = overflow is not None
         self.rows = 0
         """Rows that were added and not yet taken."""
 
@@ -185,7 +177,9 @@ class Batcher:
 
     def _is_crammed(self) -> bool:
         """Tell whether the buffer is full of rows that may not leave now, and there is no room for them elsewhere."""
-        return not self._has_room and self.rows > 0 and self._used > self._limits.buffer + self._limits.buffer // 8
+        return (
+            not self._stowage.has_room and self.rows > 0 and self._used > self._limits.buffer + self._limits.buffer // 8
+        )
 
     def _let_leave(self, group: Group) -> None:
         is_early = self._closed or self._is_crammed()
@@ -193,30 +187,24 @@ class Batcher:
             self._seal(group, early=is_early)
 
     def _open(self, organization: str) -> Group:
-        group = Group(organization, self._limits.body)
-        place = self._away.take(organization) if self._away else None
-        if place is not None:
-            group.take_over(place)
+        group = self._stowage.open(organization, self._limits.body)
         self._remember(group)
         return group
 
     def _remember(self, group: Group) -> None:
         self._groups[group.organization] = group
-        self._used += _GROUP_COST
+        self._used += GROUP_COST
 
     def _forget(self, group: Group) -> None:
         del self._groups[group.organization]
-        self._used -= _GROUP_COST
+        self._used -= GROUP_COST
 
     def _any_away(self) -> Group | None:
         """Bring back some group whose rows are all in the overflow; None where there is none."""
-        place = self._away.take_any()
-        if place is None or self._overflow is None:
-            return None
-        chunk = unpack(self._overflow.load(place.newest))
-        group = Group.returned(chunk, place, self._limits.body)
-        self._used += rows_cost(chunk.rows)
-        self._remember(group)
+        group, size = self._stowage.bring_any(self._limits.body)
+        if group is not None:
+            self._used += size
+            self._remember(group)
         return group
 
     def _next_leaving(self, passing_over: Collection[str]) -> Group | None:
@@ -237,8 +225,7 @@ class Batcher:
         limits = self._limits
         room = 0 if group.is_resting else limits.ahead - self._ready.count(group.organization)
         while room > 0 and group.rows and (early or group.fills(limits.count)):
-            if group.overflowed and self._overflow is not None:
-                self._used += group.bring_back(self._overflow, limits)
+            self._used += self._stowage.bring_back(group, limits)
             most = room * limits.count
             ids = group.fresh_ids(most)
             if ids is None:
@@ -282,11 +269,14 @@ class Batcher:
     def _make_room(self) -> None:
         """Bring the use of memory well below the buffer: into the overflow, or on the way."""
         buffer = self._limits.buffer
-        if self._has_room:
-            self._put_away(buffer // 2)
-        if self._has_room and self._used > buffer // 2:
-            self._put_away_first(buffer // 2)
-        if not self._has_room:
+        if self._stowage.has_room:
+            freed, gone = self._stowage.put_away(self._groups.values(), self._used - buffer // 2)
+            self._used -= freed
+            for group in gone:
+                self._forget(group)
+        if self._stowage.has_room and self._used > buffer // 2:
+            self._used -= self._stowage.put_away_first(self._groups.values(), self._used - buffer // 2)
+        if not self._stowage.has_room:
             self._let_go(buffer - buffer // _LEAVING_EARLY)
         # What is left cannot leave now; try again when as much as an eighth of the buffer has come.
         self._make_room_at = max(buffer, self._used + buffer // 8)
@@ -305,56 +295,3 @@ class Batcher:
             if self._used <= target or not rows[at]:
                 return
             self._seal(groups[at], early=True)
-
-    def _put_away(self, target: int) -> None:
-        """Move rows to the overflow, those of the fullest groups first, until so many bytes are in use."""
-        groups = [group for group in self._groups.values() if group.newest_rows()]
-        groups.sort(key=Group.in_memory, reverse=True)
-        piece = min(_PIECE, self._limits.buffer // 8)
-        moving: list[tuple[Group, int]] = []
-        chunks: list[bytes] = []
-        size = 0
-        for group in groups:
-            is_whole = False
-            while not is_whole:
-                chunk, rows = group.pack(piece)
-                is_whole = rows == len(group.newest_rows())
-                moving.append((group, rows))
-                chunks.append(chunk)
-                size += len(chunk)
-                if size >= piece:
-                    if not self._store(moving, chunks) or self._used <= target:
-                        return
-                    moving, chunks, size = [], [], 0
-        if moving:
-            self._store(moving, chunks)
-
-    def _put_away_first(self, target: int) -> None:
-        """Move the first rows of resting groups to the overflow, behind which others of theirs are there."""
-        assert self._overflow is not None
-        for group in [group for group in self._groups.values() if group.is_resting and group.overflowed]:
-            if self._used <= target:
-                return
-            if group.waiting:
-                try:
-                    (place,) = self._overflow.store([group.pack_first()])
-                except OSError:
-                    self._has_room = False
-                    return
-                self._used -= group.put_away_first(place, self._overflow)
-
-    def _store(self, moving: Sequence[tuple[Group, int]], chunks: Sequence[bytes]) -> bool:
-        """Put a chunk of so many rows of each group away; False when there is no room for them."""
-        assert self._overflow is not None
-        try:
-            places = self._overflow.store(chunks)
-        except OSError:
-            self._has_room = False
-            return False
-        for (group, rows), place in zip(moving, places, strict=True):
-            self._used -= group.put_away(place, rows)
-            if group.overflowed >= self._limits.count:
-                group.remember_chunks(self._overflow)
-            elif group.is_away() and self._away.add(group.organization, Place(place, group.overflowed, group.size)):
-                self._forget(group)
-        return True

@@ -15,6 +15,9 @@ from bulk_update.pure.shape import ENVELOPE
 ROW_COST: Final = 300
 """Bytes that a waiting row takes in memory beyond its activity: its struct, id and numbers."""
 
+GROUP_COST: Final = 500
+"""Bytes that an organization takes in memory while it has rows there, or rows under way."""
+
 _encode: Final = msgspec.json.Encoder().encode
 
 

@@ -147,7 +147,7 @@ MUTANTS: Final = (
         [
             Edit(
                 "bulk_update.pure.batching",
-                "                self._seal(self._groups[batch.organization], early=self._closed)\n",
+                "                self._seal(self._groups[batch.organization], early=self._closed or self._is_crammed())\n",
                 "                pass\n",
             )
         ],
@@ -165,7 +165,7 @@ MUTANTS: Final = (
     ),
     Mutant(
         "an organization whose rows are on disk taken for a new one",
-        [Edit("bulk_update.pure.batching", "            group.take_over(place)\n", "            pass\n")],
+        [Edit("bulk_update.pure.stowage", "            group.take_over(place)\n", "            pass\n")],
     ),
     Mutant(
         "an answer to another request accepted",

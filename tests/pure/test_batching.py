@@ -110,7 +110,7 @@ def next_fit(rows: Sequence[Change], limits: Limits) -> int:
 def is_back_to_nothing(batcher: Batcher) -> bool:
     """Tell whether the batcher believes that it holds nothing, and holds nothing."""
     accounts = (batcher._used, batcher._held, batcher.rows, batcher.ready)  # noqa: SLF001
-    places = (batcher._groups, batcher._leaving, batcher._away, batcher._backlogged)  # noqa: SLF001
+    places = (batcher._groups, batcher._leaving, batcher._stowage, batcher._backlogged)  # noqa: SLF001
     return accounts == (0, 0, 0, 0) and not any(places)
 
 
