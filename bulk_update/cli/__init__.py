@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from bulk_update.cli.streams import LONGEST, complain, fill_closed_descriptors, leave_streams, safe, say
@@ -39,7 +40,7 @@ _FAULT: Final = "this is a fault of bulk-update; the ledger holds what was done.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the words say; return the exit code of DESIGN section 2.1."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    log_format = "text"
+    log_format = _log_format(words)
     fill_closed_descriptors()
     try:
         from bulk_update.cli.parsing import parse
@@ -60,6 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return exit_code_of(error)
     finally:
         leave_streams()
+
+
+def _log_format(words: Sequence[str]) -> str:
+    """Find how to write what is wrong with the words themselves, which are not understood yet."""
+    options = words[: words.index("--")] if "--" in words else words
+    is_json = "--log-format=json" in options or ("--log-format", "json") in pairwise(options)
+    return "json" if is_json else "text"
 
 
 def _tell_fault(log_format: str) -> None:

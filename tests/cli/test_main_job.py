@@ -193,7 +193,8 @@ async def test_json_log_lines_are_json(changes: Path) -> None:
 
 
 async def test_json_log_lines_are_json_when_nothing_could_begin_or_be_told(changes: Path) -> None:
-    for words in ((changes.with_name("none.ndjson"),), ("retry", changes), (changes, "--api-url", "ftp://x")):
+    no_input, no_ledger = (changes.with_name("none.ndjson"),), ("retry", changes)
+    for words in (no_input, no_ledger, (changes, "--api-url", "ftp://x"), (changes, "--rat", "5"), ("chek", changes)):
         ended = await run(*words, "--log-format", "json")
         (event,) = map(json.loads, ended.err.splitlines())
         assert (ended.code, event["event"], event["level"]) == (2, "notice", "error")
@@ -202,6 +203,11 @@ async def test_json_log_lines_are_json_when_nothing_could_begin_or_be_told(chang
         ended = await send(server, changes, "--log-format=json", "--quiet", "--metrics-file", "/dev/full/x.prom")
     events = [json.loads(line) for line in ended.err.splitlines()]
     assert "--metrics-file" in next(event for event in events if event["event"] == "notice")["message"]
+
+
+async def test_words_after_the_options_do_not_choose_the_form_of_what_is_said(changes: Path) -> None:
+    ended = await run(changes, "--rat", "--", "--log-format=json")
+    assert ended.err.startswith("bulk-update: ")
 
 
 async def test_json_log_lines_end_with_the_summary(changes: Path) -> None:
