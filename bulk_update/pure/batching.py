@@ -177,9 +177,9 @@ class Batcher:
 
     def _is_crammed(self) -> bool:
         """Tell whether the buffer is full of rows that may not leave now, and there is no room for them elsewhere."""
-        return (
-            not self._stowage.has_room and self.rows > 0 and self._used > self._limits.buffer + self._limits.buffer // 8
-        )
+        # Organizations do not count here: they go when their rows have gone, and those may lie in the overflow.
+        rows = self._used - GROUP_COST * len(self._groups)
+        return not self._stowage.has_room and rows > self._limits.buffer + self._limits.buffer // 8
 
     def _let_leave(self, group: Group) -> None:
         is_early = self._closed or self._is_crammed()
