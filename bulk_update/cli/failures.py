@@ -1,11 +1,13 @@
 """`failures`: the rows that are not updated, as an input that can be mended and run."""
 
 import argparse
+from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -16,8 +18,10 @@ from bulk_update.errors import InputError
 from bulk_update.model import RowError, Status
 from bulk_update.pure.csv.sheet import Sheet, TableReader, encode_row, sheet_of
 from bulk_update.pure.ledger_lines import ResultLine, RunLine, Table, decode_line
+from bulk_update.pure.refusals import Refusal, check_repeated
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.seals import Append
+from bulk_update.pure.settled import row_key
 from bulk_update.pure.shape import FIELDS, MAX_RAW
 from bulk_update.pure.transcoding import UTF8
 
@@ -26,6 +30,10 @@ _members: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 _NOTES: Final = ("_line", "_input", "_status", "_code", "_message", "_raw")
 _UNREADABLE: Final = frozenset({"not_csv", "not_utf8", "nul_byte", "too_long", "undecodable", "wrong_cell_count"})
 """Why a row of CSV is none: what the ledger has of it is no row either."""
+
+
+_Place: TypeAlias = tuple[int, int, OpenRow | int]
+"""Offset and size of a result, and the row that it is of: one to be sent again, or an invalid one of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +75,7 @@ class _Rows:
     def __init__(self, file: LedgerFile) -> None:
         self._file = file
         self._inputs: list[str] = []
-        self._invalid: list[tuple[int, int, int]] = []
+        self._invalid: list[_Place] = []
         self._readers: list[dict[str, TableReader]] = []
         self.tables: Sequence[Table] = ()
         self.are_all_tables = False
@@ -78,8 +86,8 @@ class _Rows:
             self._fold(append)
 
         file.read(fold)
-        places: list[tuple[int, int, OpenRow | int]] = [(row.offset, row.size, row) for row in plan.rows()]
-        self._places = sorted([*places, *self._invalid], key=self._position)
+        places: list[_Place] = [(row.offset, row.size, row) for row in plan.rows()]
+        self._places = self._in_order([*places, *self._invalid])
 
     def __iter__(self) -> Iterator[_Row]:
         """Read each row from the ledger."""
@@ -117,9 +125,29 @@ class _Rows:
         name = line.input or (self._inputs[0] if self._inputs else "")
         return self._readers[run].get(name)
 
-    def _position(self, place: tuple[int, int, object]) -> tuple[int, int]:
-        line = _result_at(self._file, *place[:2])
-        return self._inputs.index(line.input) if line.input in self._inputs else 0, line.line
+    def _in_order(self, places: Sequence[_Place]) -> list[_Place]:
+        """Sort places by where their rows stand in the input, but the changes of one activity as they would be sent.
+
+        A line of one run tells nothing of a line of another, when the input was a different one, nor does the name of
+        an input that two have.
+        """
+        stands = sorted(map(self._position, places), key=itemgetter(0, 1))
+        sent = defaultdict[int, deque[int]](deque)
+        for _, _, offset, activity in sorted(stands, key=itemgetter(2)):
+            sent[activity].append(offset)
+        by_offset = {place[0]: place for place in places}
+        return [by_offset[sent[activity].popleft()] for _, _, _, activity in stands]
+
+    def _position(self, place: _Place) -> tuple[int, int, int, int]:
+        """Tell where a row stands: by input, line and offset in the ledger; and what its activity is known by.
+
+        An invalid row was never sent, so it keeps to its line: its activity is one of its own here.
+        """
+        offset, size, row = place
+        line = _result_at(self._file, offset, size)
+        at = self._inputs.index(line.input) if line.input in self._inputs else 0
+        activity = -1 - offset if isinstance(row, int) else row_key(line.organization_id, line.id, 0)
+        return at, line.line, offset, activity
 
 
 def _readers(line: RunLine) -> dict[str, TableReader]:
@@ -154,9 +182,11 @@ def _invalid(line: ResultLine, table: TableReader | None) -> _Row:
         return _Row(None, notes, line.raw)
     if table is not None:
         return _Row(table.members(line.raw), notes, line.raw, table)
+    record = line.raw.encode()
     try:
-        members = {name: bytes(raw) for name, raw in _members(line.raw.encode()).items()}
-    except (ValueError, RecursionError):
+        members = {name: bytes(raw) for name, raw in _members(record).items()}
+        check_repeated(record)
+    except (Refusal, ValueError, RecursionError):
         return _Row(None, notes, line.raw)
     return _Row({name: raw for name, raw in members.items() if not name.startswith("_")}, notes, line.raw)
 

@@ -76,10 +76,10 @@ def _pairs(record: bytes) -> list[tuple[str, object]]:
 
 
 def check_repeated(record: bytes) -> None:
-    """Check that no key stands twice at the top of a record. Refusal if one does."""
+    """Check that no key stands twice at the top of a record, notes left aside. Refusal if one does."""
     seen = set()
     for key, _ in _pairs(record):
-        if key in seen:
+        if key in seen and not key.startswith("_"):
             raise Refusal("repeated_key", f"{_quoted(key)}: found twice in one record, expected once")
         seen.add(key)
 
