@@ -144,12 +144,16 @@ class Attempted:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Rows of one organization whose results are on disk. `ids`: of all of them."""
+    """Rows of one organization whose results are on disk. `ids`: of all of them.
+
+    `is_final`: they are several, and one refusal was the answer to all.
+    """
 
     organization: str
     updated: Sequence[Change]
     others: Sequence[tuple[Change, Status, RowError]]
     ids: Sequence[str]
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,7 @@ class Books:
     def settled(self, settled: Settled) -> None:
         """Count rows whose results are on disk."""
         tally = self._tally
+        self.answered += settled.is_final
         replaced = [change for change in settled.updated if change.was]
         tally.settle(Status.UPDATED, len(settled.updated) - len(replaced))
         for change in replaced:

@@ -90,7 +90,8 @@ class RequestLine(msgspec.Struct, tag_field="type", tag="request", rename="camel
 
     `settled`: nothing of this request is open any more: each row has its result, or stands in a later
     `sending`. `http` or `error` tells the outcome; `ms` is how long it took. `retry_after`: seconds for which
-    the server asked to send nothing.
+    the server asked to send nothing. `final`: it was refused whole, and all of its rows, which are several, failed by
+    that.
     """
 
     request: int
@@ -103,6 +104,7 @@ class RequestLine(msgspec.Struct, tag_field="type", tag="request", rename="camel
     error: RowError | None = None
     settled: bool = False
     retry_after: float | None = None
+    final: bool = False
 
 
 class ResultLine(msgspec.Struct, tag_field="type", tag="result", rename="camel", omit_defaults=True, gc=False):

@@ -183,7 +183,11 @@ def is_answered(line: RequestLine) -> bool:
     if not line.attempt or line.http is None:
         return False
     error = line.error
-    return error is None or is_answer(trouble_of_error(error.code, line.http, error.message), line.activities)
+    return (
+        error is None
+        or line.final
+        or is_answer(trouble_of_error(error.code, line.http, error.message), line.activities)
+    )
 
 
 _organization: Final = attrgetter("organization_id")

@@ -46,8 +46,6 @@ class Step(StrEnum):
     """Send it again, later."""
     SPLIT = "split"
     """Halve it until the rows at fault stand alone; a row that is refused alone has failed."""
-    FAIL = "fail"
-    """Its rows have failed: every request of this organization would be refused alike."""
     STOP = "stop"
     """End the run: no row is at fault."""
 
@@ -71,10 +69,10 @@ class Policy:
 
 POLICIES: Final[dict[Trouble, Policy]] = {
     Trouble.REFUSED: Policy(Step.SPLIT, may_be_applied=False),
-    Trouble.NO_SUCH_PLACE: Policy(Step.FAIL, may_be_applied=False),
+    Trouble.NO_SUCH_PLACE: Policy(Step.SPLIT, may_be_applied=False),
     Trouble.TOO_LARGE: Policy(Step.SPLIT, may_be_applied=False),
     Trouble.CREDENTIALS: Policy(Step.STOP, may_be_applied=False),
-    Trouble.NOT_THIS_API: Policy(Step.STOP, may_be_applied=False),
+    Trouble.NOT_THIS_API: Policy(Step.RETRY, may_be_applied=False, at_first=Step.STOP),
     Trouble.THROTTLED: Policy(Step.RETRY, may_be_applied=False, counts=False, pushback=True),
     Trouble.UNAVAILABLE: Policy(Step.RETRY, may_be_applied=True),
     Trouble.SERVER_ERROR: Policy(Step.RETRY, may_be_applied=True),
@@ -123,6 +121,9 @@ _BY_HTTP: Final[dict[int, Trouble]] = {
 
 _TROUBLES: Final = frozenset(Trouble)
 
+_QUOTED: Final = re.compile(r'"[^"]*"|`[^`]*`|\{+[^}]*\}+|(?<!\w)\'[^\']*\'(?!\w)')
+"""What a message repeats of a row: it says nothing of credentials."""
+
 _CREDENTIAL_WORDS: Final = re.compile(
     r"\b(invalid|missing|expired|unknown|wrong|no)\b.{0,20}\b(api[ -]?key|auth[ -]?token)"
     r"|\b(api[ -]?key|auth[ -]?token)\b.{0,20}\b(required|invalid|missing|expired|not)\b",
@@ -136,7 +137,7 @@ def trouble_of_status(status: str, http: int, message: str) -> Trouble:
     INVALID_ARGUMENT whose message speaks of the token or the key is about credentials (API.md).
     """
     known = _BY_STATUS.get(status)
-    if known is Trouble.REFUSED and _CREDENTIAL_WORDS.search(message[:200]):
+    if known is Trouble.REFUSED and _CREDENTIAL_WORDS.search(_QUOTED.sub("…", message[:200])):
         return Trouble.CREDENTIALS
     if known is not None:
         return known
@@ -164,7 +165,7 @@ def is_answer(trouble: Trouble | None, activities: int) -> bool:
     if trouble is None:
         return True
     step = POLICIES[trouble].step
-    return step is Step.FAIL or (step is Step.SPLIT and activities == 1)
+    return step is Step.SPLIT and activities == 1
 
 
 class Chance(Protocol):

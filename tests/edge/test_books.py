@@ -167,7 +167,7 @@ def test_attempts_answers_and_retries_are_counted_apart() -> None:
         ("refused", 1, True),
         ("refused", 3, False),  # halved: its parts are answered
         ("too_large", 1, True),
-        ("no_such_place", 3, True),
+        ("no_such_place", 1, True),
         ("credentials", 1, False),
         ("throttled", 1, False),
         ("server_error", 1, False),

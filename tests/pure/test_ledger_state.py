@@ -283,7 +283,7 @@ def test_a_ledger_of_format_1_is_read_for_good() -> None:
         (400, RowError("INVALID_ARGUMENT", "changes: expected an object"), 1, True),
         (400, RowError("INVALID_ARGUMENT", "changes: expected an object"), 3, False),
         (400, RowError("INVALID_ARGUMENT", "Invalid auth token"), 1, False),
-        (404, RowError("NOT_FOUND", "no such organization"), 3, True),
+        (404, RowError("NOT_FOUND", "no such organization"), 1, True),
         (422, RowError("refused", "HTTP 422"), 1, True),
         (429, RowError("RESOURCE_EXHAUSTED", "slow down"), 1, False),
         (503, RowError("unavailable", "HTTP 503"), 1, False),

@@ -27,10 +27,10 @@ from bulk_update.pure.retrying import (
 # counts as one of --max-attempts.
 TABLE = {
     Trouble.REFUSED: (Step.SPLIT, False, True),
-    Trouble.NO_SUCH_PLACE: (Step.FAIL, False, True),
+    Trouble.NO_SUCH_PLACE: (Step.SPLIT, False, True),
     Trouble.TOO_LARGE: (Step.SPLIT, False, True),
     Trouble.CREDENTIALS: (Step.STOP, False, True),
-    Trouble.NOT_THIS_API: (Step.STOP, False, True),
+    Trouble.NOT_THIS_API: (Step.RETRY, False, True),
     Trouble.THROTTLED: (Step.RETRY, False, False),
     Trouble.UNAVAILABLE: (Step.RETRY, True, True),
     Trouble.SERVER_ERROR: (Step.RETRY, True, True),
@@ -47,7 +47,8 @@ def test_each_trouble_has_its_policy(trouble: Trouble) -> None:
     policy = POLICIES[trouble]
     assert (policy.step, policy.may_be_applied, policy.counts) == TABLE[trouble]
     assert policy.pushback == (trouble is Trouble.THROTTLED)
-    assert policy.at_first == (Step.STOP if trouble is Trouble.WEB_PAGE else None)
+    stops_at_first = trouble in (Trouble.WEB_PAGE, Trouble.NOT_THIS_API)
+    assert policy.at_first == (Step.STOP if stops_at_first else None)
 
 
 def test_only_a_request_that_was_answered_with_a_refusal_or_never_left_is_surely_not_applied() -> None:
@@ -156,6 +157,8 @@ def test_no_http_number_is_a_success_or_unknown_to_the_table(http: int) -> None:
         "Auth-token expired",
         "header x-velt-auth-token is missing",
         "header x-velt-api-key is required",
+        "it's an invalid API key, isn't it",
+        'Invalid API key "k".',
     ],
 )
 def test_an_invalid_argument_about_credentials_is_no_rows_fault(message: str) -> None:
@@ -174,6 +177,10 @@ def test_an_invalid_argument_about_credentials_is_no_rows_fault(message: str) ->
         "organizationId is required",
         "Invalid value for entityData: the key is unknown",
         "x" * 200 + " invalid api key",
+        'id "api-key-7" is not valid',
+        "displayMessageTemplate: unknown variable {{api key}}",
+        "no such template `auth token`",
+        "entityData: 'missing api key' cannot be stored",
     ],
 )
 def test_an_invalid_argument_about_a_row_is_a_refusal(message: str) -> None:

@@ -80,7 +80,7 @@ class Minutes:
             await self._recorder.record(b"".join(lines))
         if self.doubtful:
             self.doubtful.difference_update(_keys(updated), (_key(change) for change, _, _ in others))
-        self._witness.settled(Settled(batch.organization, updated, others, ids))
+        self._witness.settled(Settled(batch.organization, updated, others, ids, is_final=line.final))
 
     def with_doubt(self, change: Change, error: RowError, *, is_doubtful: bool) -> RowError:
         """Say of a refusal when an earlier request may have been applied: a clean refusal would be a lie."""

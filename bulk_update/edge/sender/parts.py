@@ -31,10 +31,10 @@ class Part:
 class Exchange:
     """One recorded request and its attempts.
 
-    `doubtful`: some attempt may have been applied. `counted`: failures while the API answered others.
-    `successes`: how many requests had succeeded when this one failed first. `left`: loop time at which the
-    last attempt left. `is_out`: it has left and is not answered. `is_open`: the ledger knows that it goes out,
-    and not how it ended. `is_fresh`: nothing of its delivery was sent before.
+    `doubtful`: some attempt may have been applied. `counted`: failures while the API answered others; `pending`: the
+    first one, until it is known whether it did. `successes`: how many requests had succeeded when this one failed
+    first. `left`: loop time at which the last attempt left. `is_out`: it has left and is not answered. `is_open`: the
+    ledger knows that it goes out, and not how it ended. `is_fresh`: nothing of its delivery was sent before.
     """
 
     number: int
@@ -43,6 +43,7 @@ class Exchange:
     attempts: int = 0
     failures: int = 0
     counted: int = 0
+    pending: int = 0
     successes: int | None = None
     left: float = 0.0
     is_out: bool = False
@@ -57,7 +58,7 @@ class Delivery:
     `fruitless`: parts in a row that were given up or split for the server's failures. `others`: parts that
     wait for the one under way. `sets_aside`: what is left of that one waits for them. `refusals`: requests that
     were refused whole. `culprits`: rows that were refused alone since one was last taken. `is_fresh`: it is whole,
-    and nothing of it was sent.
+    and nothing of it was sent. `is_nowhere`: the API seems not to know its organization.
     """
 
     rows: int
@@ -67,6 +68,7 @@ class Delivery:
     refusals: int = 0
     culprits: int = 0
     is_fresh: bool = True
+    is_nowhere: bool = False
 
     def taken(self) -> None:
         """Note that a part was answered."""
@@ -86,7 +88,7 @@ class Delivery:
         Where a part was refused, and its first half then taken, the culprit is in the other half. And where each row
         is refused, the next is likely to be.
         """
-        if len(part.batch.changes) == 1:
+        if len(part.batch.changes) == 1 or self.is_nowhere:
             return [part]
         if self.culprits >= _MANY:
             return cut_at(part, 1)
@@ -99,6 +101,10 @@ class Delivery:
     def is_hopeless(self) -> bool:
         """Tell that no single row can be the culprit: it would have been found by now."""
         return self.fruitless > self.rows.bit_length() + 3
+
+    def has_many_culprits(self) -> bool:
+        """Tell whether so many rows were refused, each alone, and none taken between them, that all may be."""
+        return self.culprits > self.rows.bit_length() + 3
 
 
 def halves(part: Part) -> list[Part]:

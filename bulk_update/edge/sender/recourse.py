@@ -14,8 +14,14 @@ from bulk_update.pure.wire import Judgement, encode_request
 _PATIENCE_WITH_HALVES: Final = 2
 """Attempts of a part of a batch that has used up its own."""
 
+_PLACES: Final = 1 << 16
+
 _SHOWN: Final = 200
 """Characters of a message that are repeated to a person."""
+
+
+_WHOLE: Final = frozenset({Trouble.REFUSED, Trouble.NO_SUCH_PLACE})
+"""Refusals of whole requests for what some of their rows may be."""
 
 
 class Recourse:
@@ -27,12 +33,18 @@ class Recourse:
         self._supply = supply
         self._witness = witness
         self._sick: set[str] = set()
+        self._nowhere: set[str] = set()
+        """Organizations that the API seems not to know."""
+        self._answered = bytearray(_PLACES)
+        """Which organizations were answered, at the places of their names' hashes: some were not that seem so."""
         self._most_bytes = sys.maxsize
 
     def next_step(self, exchange: Exchange, judgement: Judgement, patience: int) -> Step | None:
         """Decide what follows an attempt; None when it was answered."""
         trouble = judgement.trouble
         if trouble is None:
+            self._answered[hash(exchange.batch.organization) % _PLACES] = True
+            self._nowhere.discard(exchange.batch.organization)
             self._succeeded(exchange)
             return None
         policy = POLICIES[trouble]
@@ -47,12 +59,25 @@ class Recourse:
 
     def is_hopeless(self, judgement: Judgement, part: Part, delivery: Delivery) -> bool:
         """Tell whether splitting would find no culprit: the server fails for this organization as a whole."""
+        if judgement.trouble is Trouble.NO_SUCH_PLACE:
+            return part.batch.organization in self._nowhere
         if judgement.trouble is None or POLICIES[judgement.trouble].step is not Step.RETRY:
             return False
         delivery.fruitless += 1
         if delivery.is_hopeless():
             self._sick.add(part.batch.organization)
         return part.batch.organization in self._sick
+
+    def refused(self, judgement: Judgement, part: Part, delivery: Delivery) -> None:
+        """Note that the rows of a part are refused for good."""
+        if judgement.trouble not in _WHOLE:
+            return
+        delivery.refused(part)
+        organization = part.batch.organization
+        is_known = self._answered[hash(organization) % _PLACES]
+        if judgement.trouble is Trouble.NO_SUCH_PLACE and delivery.has_many_culprits() and not is_known:
+            self._nowhere.add(organization)
+        delivery.is_nowhere = organization in self._nowhere
 
     def may_be_told_apart(self, exchange: Exchange, judgement: Judgement, part: Part, delivery: Delivery) -> bool:
         """Tell whether something else of the batch should be tried, when nothing succeeds any more.
@@ -84,7 +109,7 @@ class Recourse:
         if trouble is not None and POLICIES[trouble].step is Step.RETRY:
             patience, successes = min(patience, _PATIENCE_WITH_HALVES), self._health.successes
         tried = Part(part.batch, patience, exchange.doubtful, part.asked, successes)
-        return delivery.refused(tried) if trouble is Trouble.REFUSED else halves(tried)
+        return delivery.refused(tried) if trouble in _WHOLE else halves(tried)
 
     def is_too_large(self, part: Part) -> bool:
         """Tell whether it should be cut before it leaves: it was ready before a smaller one was too large."""
@@ -103,10 +128,11 @@ class Recourse:
         """Count a failure against the batch, if the API has answered others since it first failed."""
         policy, health, organization = POLICIES[trouble], self._health, exchange.batch.organization
         self._resting.suspect(organization)
-        if exchange.successes is None:
-            exchange.successes = health.successes
         exchange.failures += 1
-        exchange.counted += policy.counts and health.successes > exchange.successes
+        if exchange.successes is None:
+            exchange.successes, exchange.pending = health.successes, int(policy.counts)
+        elif policy.counts and health.successes > exchange.successes:
+            exchange.counted, exchange.pending = exchange.counted + exchange.pending + 1, 0
         was_outage = health.is_outage
         now, why = asyncio.get_running_loop().time(), _why(judgement)
         health.failed(now, why, organization=organization, is_throttled=policy.pushback)

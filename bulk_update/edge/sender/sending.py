@@ -164,8 +164,7 @@ class Sender:
                     self._minutes.close(exchange, line)
                     return self._recourse.split(part, exchange, judgement, delivery)
                 case _:
-                    if judgement.trouble is Trouble.REFUSED:
-                        delivery.refused(part)
+                    self._recourse.refused(judgement, part, delivery)
                     await self._give_up(exchange, judgement, line)
                     return []
 
@@ -276,7 +275,8 @@ class Sender:
             (change, status, self._minutes.with_doubt(change, error, is_doubtful=exchange.doubtful and is_refusal))
             for change in exchange.batch.changes
         ]
-        await self._minutes.settle(exchange.batch, replace(line, settled=True), (), others)
+        line = replace(line, settled=True, final=is_refusal and len(others) > 1)
+        await self._minutes.settle(exchange.batch, line, (), others)
 
     async def _pause(self, exchange: Exchange, judgement: Judgement) -> None:
         """Wait before the next attempt. After a push-back the pace does the waiting, for everyone alike."""
