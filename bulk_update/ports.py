@@ -78,10 +78,10 @@ class Passage(Protocol):
     def retry_answered(self) -> None:
         """Note that a retry was answered: it is no part of that share any more."""
 
-    def doorway(self, organization: str) -> contextlib.AbstractAsyncContextManager[bool]:
+    def doorway(self, organization: str, *, probes_first: bool = False) -> contextlib.AbstractAsyncContextManager[bool]:
         """Have a slot for one attempt, which `leave` gives back, and wait in it for the turn while the block lasts.
 
-        Tells whether the attempt is a probe.
+        Tells whether the attempt is a probe. `probes_first`: before the others of its organization.
         """
 
     def gives_way(self, organization: str) -> bool:

@@ -30,12 +30,16 @@ class Turns:
         self._last = organization
         return True
 
-    async def acquire(self, organization: str) -> None:
-        """Wait for a turn, which `release` gives back."""
+    async def acquire(self, organization: str, *, goes_first: bool = False) -> None:
+        """Wait for a turn, which `release` gives back. `goes_first`: before the others of its organization."""
         if self.take(organization):
             return
         turn = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(organization, deque()).append(turn)
+        line = self._lines.setdefault(organization, deque())
+        if goes_first:
+            line.appendleft(turn)
+        else:
+            line.append(turn)
         try:
             await turn
         except asyncio.CancelledError:

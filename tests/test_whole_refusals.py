@@ -7,6 +7,7 @@ import pytest
 
 from bulk_update import Rate
 from bulk_update.model import Answer
+from bulk_update.pure.retrying import Backoff
 from tests.fake_api import FakeApi, Sent, carry_out_with, failing, unavailable, updated
 from tests.runs import plan, row, rows
 from tests.virtual_time import VIRTUAL_BACKEND
@@ -88,3 +89,27 @@ async def test_a_batch_is_tried_as_often_as_is_said(most: int) -> None:
     done = await carry_out_with(api, changes, replace(plan(100, max_attempts=most), rate=Rate(10, 1.0)))
     assert (done.summary.updated, done.summary.unknown) == (300, 1)
     assert sum(sent.organization == "bad" for sent in api.sent) == most
+
+
+# ------------------------------------------------------------------------- rows that break the server
+
+
+@pytest.mark.parametrize("organizations", [1, 8])
+@pytest.mark.parametrize("poisoned", [5, 20])
+async def test_rows_that_break_the_server_in_many_batches_sink_no_other(poisoned: int, organizations: int) -> None:
+    """One in each of the first batches: as long as only those are tried, it looks like an outage."""
+    bad = {f"a{100 * n + 37}" for n in range(poisoned)}
+
+    def behave(sent: Sent) -> Answer:
+        return updated(sent) if bad.isdisjoint(sent.ids) else failing("INTERNAL", 500)
+
+    api = FakeApi(behave)
+    changes = [row(f"a{n}", f"org-{n // 100 % organizations}") for n in range(4_000)]
+    how = plan(100)
+    how = replace(how, rate=Rate(50, 1.0), persistence=replace(how.persistence, backoff=Backoff()))
+    done = await carry_out_with(api, changes, how)
+    assert (done.summary.updated, done.summary.unknown) == (4_000 - poisoned, poisoned)
+    whole = [time for time, sent, _ in api.answered if bad.isdisjoint(sent.ids) and len(sent.ids) == 100]
+    assert max(whole) < 300, "batches with no such row in them"
+    assert done.seconds < 900
+    assert len(api.sent) < 600

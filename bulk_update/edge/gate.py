@@ -79,14 +79,14 @@ class Gate:
         self._given_back.set()
 
     @contextlib.asynccontextmanager
-    async def doorway(self, organization: str) -> AsyncIterator[bool]:
+    async def doorway(self, organization: str, *, probes_first: bool = False) -> AsyncIterator[bool]:
         """Have a slot for one attempt, which `leave` gives back, and wait in it for the turn while the block lasts.
 
         One at a time waits there, so that slots are for what is out, and the next one can be of any organization.
-        Tells whether the attempt is a probe.
+        Tells whether the attempt is a probe. `probes_first`: before the others of its organization.
         """
         with self._stop.interrupts():
-            is_probe = await self._reach_doorway(organization)
+            is_probe = await self._reach_doorway(organization, probes_first=probes_first)
             try:
                 yield is_probe
             except BaseException:
@@ -135,12 +135,12 @@ class Gate:
             "Run the same command again when the API is back"
         )
 
-    async def _reach_doorway(self, organization: str) -> bool:
+    async def _reach_doorway(self, organization: str, *, probes_first: bool) -> bool:
         """Wait for the doorway and a slot, in an outage for the turn to probe as well; tell whether it is a probe."""
         while True:
             is_probe = self._health.is_outage
             if is_probe:
-                await self._probe.acquire(organization)
+                await self._probe.acquire(organization, goes_first=probes_first)
             try:
                 if is_probe:
                     await self._wait_to_probe()

@@ -35,6 +35,7 @@ class Exchange:
     first one, until it is known whether it did. `successes`: how many requests had succeeded when this one failed
     first. `left`: loop time at which the last attempt left. `is_out`: it has left and is not answered. `is_open`: the
     ledger knows that it goes out, and not how it ended. `is_fresh`: nothing of its delivery was sent before.
+    `is_probe`: its last attempt was the only one, in an outage.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Exchange:
     is_out: bool = False
     is_open: bool = False
     is_fresh: bool = False
+    is_probe: bool = False
 
 
 @dataclass(slots=True)

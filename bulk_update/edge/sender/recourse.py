@@ -86,7 +86,8 @@ class Recourse:
         """
         if judgement.trouble is None or not POLICIES[judgement.trouble].counts:
             return False
-        return exchange.failures >= part.patience and (len(part.batch.changes) > 1 or delivery.others > 0)
+        is_tried = exchange.failures >= part.patience or (exchange.is_probe and self._health.is_outage)
+        return is_tried and (len(part.batch.changes) > 1 or delivery.others > 0)
 
     def set_aside(self, part: Part, exchange: Exchange, delivery: Delivery) -> list[Part]:
         """Let the other parts of the batch go first; what succeeds by then counts against this one."""

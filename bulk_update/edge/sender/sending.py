@@ -181,7 +181,7 @@ class Sender:
         """Make one attempt in its turn; return what came back, and how many seconds it took."""
         means, now = self._means, asyncio.get_running_loop().time
         organization = exchange.batch.organization
-        is_probe = await self._wait_for_turn(exchange)
+        is_probe = exchange.is_probe = await self._wait_for_turn(exchange)
         try:
             exchange.left = began = now()
             with means.pace.flight(organization):
@@ -205,17 +205,18 @@ class Sender:
         """
         await self._means.gate.admit(is_retry=exchange.attempts > 0)
         if not exchange.is_fresh or exchange.attempts > 0:
-            return await self._come_to_turn(exchange.batch.organization)
+            return await self._come_to_turn(exchange)
         with self._resting.makes_way(exchange.batch.organization):
-            return await self._come_to_turn(exchange.batch.organization)
+            return await self._come_to_turn(exchange)
 
-    async def _come_to_turn(self, organization: str) -> bool:
-        means = self._means
+    async def _come_to_turn(self, exchange: Exchange) -> bool:
+        means, organization = self._means, exchange.batch.organization
         while True:
             if means.pace.is_slowed(organization):
                 with self._resting.held_up(organization), means.stop.interrupts():
                     await means.pace.organization_turn(organization)
-            async with means.gate.doorway(organization) as is_probe:
+            # In an outage that rows at fault may be, what is left of a batch that was tried tells most.
+            async with means.gate.doorway(organization, probes_first=not exchange.is_fresh) as is_probe:
                 await means.pace.turn()
                 # Meanwhile this organization may have to wait by itself: it must not do so in a slot.
                 steps_back = means.pace.must_wait(organization) or means.gate.gives_way(organization)
