@@ -231,6 +231,7 @@ class Run:
                 rows = await self._stage.rows.read()
             if rows is None:
                 self._is_read_whole = True
+                self._stage.intake.conclude()
                 return
             if left is not None:
                 rows = rows[:left]
@@ -334,7 +335,10 @@ def _exit_code(summary: Summary, reason: BulkUpdateError | None) -> int:
         return reason.exit_code
     if summary.unsent:
         return 3
-    return 1 if summary.failed or summary.invalid or summary.unknown else 0
+    # A canary leaves rows unread, and the ledger may hold results of them.
+    unread = [] if summary.complete else [group["status"] for group in summary.failures]
+    is_amiss = summary.failed or summary.invalid or summary.unknown or {*unread} - {Status.SUPERSEDED}
+    return 1 if is_amiss else 0
 
 
 def _broken(group: BaseExceptionGroup[LedgerUnwritable]) -> LedgerUnwritable:

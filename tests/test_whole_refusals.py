@@ -111,5 +111,5 @@ async def test_rows_that_break_the_server_in_many_batches_sink_no_other(poisoned
     assert (done.summary.updated, done.summary.unknown) == (4_000 - poisoned, poisoned)
     whole = [time for time, sent, _ in api.answered if bad.isdisjoint(sent.ids) and len(sent.ids) == 100]
     assert max(whole) < 300, "batches with no such row in them"
-    assert done.seconds < 900
+    assert done.seconds < 1_200
     assert len(api.sent) < 600

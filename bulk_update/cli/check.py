@@ -26,6 +26,7 @@ from bulk_update.cli.words import SHOWN, describe_failures
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.model import Batch, Change, Invalid, RowError, Status
 from bulk_update.pure.batching import Batcher
+from bulk_update.pure.failure_groups import Failing, FailureGroups
 from bulk_update.pure.group import Limits
 from bulk_update.pure.names import file_name, readable
 from bulk_update.pure.pacing import Rate
@@ -33,7 +34,6 @@ from bulk_update.pure.plural import counted
 from bulk_update.pure.quantities import parse_rate
 from bulk_update.pure.shape import ENVELOPE
 from bulk_update.pure.shown import type_rate
-from bulk_update.pure.tally import Failing, Tally
 from bulk_update.reading import Inputs, input_rows, look_into
 from bulk_update.report.figures import size
 
@@ -113,7 +113,7 @@ def check(options: argparse.Namespace) -> int:
 
 
 async def _find(inputs: Inputs, limits: Limits, rates: Rates) -> Findings:
-    findings, tally = Findings(), Tally()
+    findings, groups = Findings(), FailureGroups()
     organizations: Counter[str] = Counter()
     requests: Counter[str] = Counter()
     with TemporaryOverflow() as overflow:
@@ -124,7 +124,7 @@ async def _find(inputs: Inputs, limits: Limits, rates: Rates) -> Findings:
                 changes = [row for row in block if type(row) is Change]
                 findings.rows += len(block)
                 if len(changes) < len(block):
-                    _explain(block, tally, inputs.names)
+                    _explain(block, groups, inputs.names)
                 organizations.update(map(_organization, changes))
                 batcher.add(changes)
                 _drain(batcher, findings, requests)
@@ -133,19 +133,19 @@ async def _find(inputs: Inputs, limits: Limits, rates: Rates) -> Findings:
     findings.invalid = findings.rows - findings.valid
     findings.organizations = len(organizations)
     findings.largest = organizations.most_common(SHOWN)
-    findings.reasons = [dict(group) for group in tally.describe_failures()]
+    findings.reasons = [dict(group) for group in groups.describe({Status.INVALID: findings.invalid})]
     if findings.requests:
         findings.mean_fill = round(findings.valid / findings.requests, 1)
     findings.seconds, findings.pace = rates.time_of(findings.requests, max(requests.values(), default=0))
     return findings
 
 
-def _explain(block: Sequence[Change | Invalid], tally: Tally, names: Sequence[str]) -> None:
+def _explain(block: Sequence[Change | Invalid], groups: FailureGroups, names: Sequence[str]) -> None:
     for row in block:
         if type(row) is Invalid:
             name = readable(file_name(names[row.input])) if len(names) > 1 else None
-            failing = Failing(row.line, row.id or "", row.organization, name)
-            tally.explain(Status.INVALID, RowError(row.code, row.message), failing)
+            failing = Failing(row.line, row.id or "", row.organization, name, row.input)
+            groups.explain(Status.INVALID, RowError(row.code, row.message), failing)
 
 
 def _drain(batcher: Batcher, findings: Findings, requests: Counter[str]) -> None:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 from bulk_update.cli.next_step import NextStep
 from bulk_update.cli.streams import LONGEST, safe
 from bulk_update.errors import InputBroken
+from bulk_update.pure.failure_groups import MAX_ORGANIZATIONS
 from bulk_update.pure.formats import place_of
 from bulk_update.pure.plural import counted
 from bulk_update.pure.shown import format_duration
-from bulk_update.pure.tally import MAX_ORGANIZATIONS, Summary
+from bulk_update.pure.tally import Summary
 from bulk_update.pure.wrapping import wrapped
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ import anyio
 
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, Outcome, RowError, Settled, Status
+from bulk_update.pure.failure_groups import Failing
 from bulk_update.pure.ledger_lines import SUPERSEDED
 from bulk_update.pure.outages import Outages
 from bulk_update.pure.plural import counted
 from bulk_update.pure.retrying import Trouble, is_answer
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.tally import Failing, Tally
+from bulk_update.pure.tally import Tally
 
 FAIR_SAMPLE: Final = 500
 """Rows that must have their result before a share of failures can stop the run."""
@@ -118,9 +119,8 @@ class Books:
         self._tally.settle(Status.INVALID, len(rows))
         for row in rows:
             error = RowError(row.code, row.message)
-            self._tally.explain(
-                Status.INVALID, error, Failing(row.line, row.id or "", row.organization, self._name(row))
-            )
+            failing = Failing(row.line, row.id or "", row.organization, self._name(row), row.input)
+            self._tally.explain(Status.INVALID, error, failing)
         if self._observer is not None:
             self._observer.outcomes(
                 [
@@ -161,7 +161,7 @@ class Books:
             self._replace(change, status)
         else:
             self._tally.settle(status)
-        failing = Failing(change.line, change.id, change.organization, self._name(change))
+        failing = Failing(change.line, change.id, change.organization, self._name(change), change.input)
         self._tally.explain(status, error, failing)
 
     def _name(self, row: Change | Invalid) -> str | None:

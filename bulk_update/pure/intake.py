@@ -33,6 +33,9 @@ class Intake(Protocol):
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Tell which rows are to be sent and which are to be recorded as invalid."""
 
+    def conclude(self) -> None:
+        """Note that all was read."""
+
     def absent(self) -> int:
         """Count the results of rows that the input no longer has, when it was read to its end."""
 
@@ -62,6 +65,10 @@ class RunIntake:
         invalid = [row for row in rows if type(row) is Invalid]
         changes = [row for row in rows if type(row) is Change] if invalid else rows
         return Admitted(changes, invalid)  # type: ignore[arg-type]
+
+    def conclude(self) -> None:
+        """Let the failures be those of rows that the input has."""
+        self._tally.forget_absent(self._settled)
 
     def absent(self) -> int:
         """Count the results that no row of the input was matched with."""
@@ -116,6 +123,9 @@ class RetryIntake:
         # Where the main job has ended with a result for each row, what was lost before is in its input no more.
         lost = 0 if state.is_all_settled else sum(not settled.has(key) for key in state.doubtful_keys())
         tally.read = sum(tally.settled.values()) + lost
+
+    def conclude(self) -> None:
+        """Do nothing: the ledger is the input."""
 
     def absent(self) -> int:
         """Count none: the ledger is the input."""

@@ -10,6 +10,7 @@ from typing import Final, cast
 
 from bulk_update.model import Status
 from bulk_update.pure.doubts import Doubts
+from bulk_update.pure.failure_groups import Failing
 from bulk_update.pure.ledger_lines import (
     DOUBT,
     FORMAT,
@@ -28,7 +29,7 @@ from bulk_update.pure.ledger_lines import (
 from bulk_update.pure.retrying import is_answer, trouble_of_error
 from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import SettledRows, row_keys
-from bulk_update.pure.tally import Failing, Tally
+from bulk_update.pure.tally import Tally
 
 BYTES_A_ROW: Final = 170
 """What a row takes in a ledger, about: to guess the rows from the size."""
@@ -164,10 +165,15 @@ class LedgerState:
                 self.settled.add(key, status, was, is_retry=self._is_retry)
                 self.tally.forget(key)
             if line.error is not None and status is not Status.UPDATED:
-                row = Failing(line.line, line.id or "", line.organization_id, line.input)
+                row = Failing(line.line, line.id or "", line.organization_id, line.input, self._order(line.input))
                 self.tally.explain(status, line.error, row, key)
                 if line.error.message.endswith(DOUBT):
                     self.settled.doubted.add(key)
+
+    def _order(self, name: str | None) -> int:
+        """Tell which of the inputs one is."""
+        inputs = self.run.inputs if self.run is not None else []
+        return inputs.index(name) if name in inputs else 0
 
     def _fold_request(self, line: RequestLine) -> None:
         if line.attempt:

@@ -218,6 +218,10 @@ class SettledRows:
         """Tell whether a row has a result."""
         return key in self._rows
 
+    def count_amiss(self, key: int) -> int:
+        """Count the results of a row that are none of an update."""
+        return sum(explain(mark)[0] is not Status.UPDATED for mark in self._rows.marks(key))
+
     def take(self, key: int) -> tuple[Status, int] | None:
         """Take out the oldest result of a row and tell its status and its run; None when there is none (left)."""
         mark = self.take_all((key,))[0]

@@ -1,70 +1,11 @@
 """The counts of a run, and the identity that must hold of them (DESIGN section 2.4)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 from bulk_update.model import RowError, Status
-
-MAX_GROUPS: Final = 200
-"""Groups of failures that are told apart; what comes after is counted as one more group."""
-
-MAX_FORGETTABLE: Final = 100_000
-"""Rows whose group is remembered, so that it shrinks when they are retried."""
-
-MAX_ORGANIZATIONS: Final = 1_000
-"""Organizations of a group that are told apart; there may be more."""
-
-_MAX_ALIKE: Final = 8
-"""Equal rows whose groups are remembered one by one."""
-
-_VARYING: Final = re.compile(r'"[^"]*"|(?<![\w.-])[\w.-]*\d[\w.,-]*|\b[0-9a-f]{8,}\b')
-"""What is quoted, words with a digit in them, and hexadecimal ones."""
-
-
-@dataclass(slots=True)
-class FailureGroup:
-    """Rows that failed for the same reason.
-
-    `message`, `first_line`, `example` and `input` are of the first of them; `input` is None where there is only one.
-    `varies`: others have another message, which differs in names or numbers. `organizations`: those of all rows that
-    were ever counted, by their hashes.
-    """
-
-    status: Status
-    code: str
-    message: str
-    first_line: int
-    example: str
-    input: str | None = None
-    count: int = 0
-    varies: bool = False
-    organizations: set[int] = field(default_factory=set)
-
-    def describe(self) -> dict[str, object]:
-        """Tell of it under stable names."""
-        described: dict[str, object] = {
-            "status": self.status,
-            "code": self.code,
-            "message": self.message,
-            "varies": self.varies,
-            "first_line": self.first_line,
-            "example": self.example,
-            "count": self.count,
-            "organizations": len(self.organizations),
-        }
-        return described if self.input is None else described | {"input": self.input}
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A row that is not updated: where it stands, and whose it is. `input`: None where there is only one."""
-
-    line: int
-    id: str = ""
-    organization: str | None = None
-    input: str | None = None
+from bulk_update.pure.failure_groups import Failing, FailureGroups
+from bulk_update.pure.settled import SettledRows
 
 
 class Tally:
@@ -79,8 +20,7 @@ class Tally:
         self.settled: dict[Status, int] = dict.fromkeys(Status, 0)
         self.skipped = 0
         """Rows whose result the ledger had before this run."""
-        self.groups: dict[tuple[str, str, str], FailureGroup] = {}
-        self._reasons: dict[int, tuple[FailureGroup, ...]] = {}
+        self._failures = FailureGroups()
 
     @property
     def unsent(self) -> int:
@@ -101,34 +41,21 @@ class Tally:
 
         `key`: what the row is known by, if `forget` may be asked of it later.
         """
-        code, message = error.code, error.message
-        place = (status.value, code, _VARYING.sub("…", message))
-        if place not in self.groups and len(self.groups) >= MAX_GROUPS:
-            code, message = "other", "other reasons"
-            place = (status.value, code, message)
-        group = self.groups.get(place)
-        if group is None:
-            group = self.groups[place] = FailureGroup(status, code, message, row.line, row.id, row.input)
-        group.count += 1
-        group.varies |= message != group.message
-        if row.organization is not None and len(group.organizations) < MAX_ORGANIZATIONS:
-            group.organizations.add(hash(row.organization))
-        if key is not None and len(self._reasons) < MAX_FORGETTABLE:
-            known = self._reasons.get(key, ())
-            self._reasons[key] = (*known, group) if len(known) < _MAX_ALIKE else known
+        self._failures.explain(status, error, row, key)
 
     def forget(self, key: int) -> None:
         """Take a row out of the group of its reason: another result takes the place of that one."""
-        groups = self._reasons.pop(key, ())
-        if groups:
-            groups[0].count -= 1
-        if len(groups) > 1:
-            self._reasons[key] = groups[1:]
+        self._failures.forget(key)
+
+    def forget_absent(self, settled: SettledRows) -> None:
+        """Take the rows out of their groups that the input no longer has: those that are left of the settled ones."""
+        for key in self._failures.known():
+            for _ in range(settled.count_amiss(key)):
+                self._failures.forget(key)
 
     def describe_failures(self) -> list[Mapping[str, object]]:
         """List the groups of rows that are not updated, the largest first."""
-        groups = sorted(self.groups.values(), key=lambda group: -group.count)
-        return [group.describe() for group in groups if group.count > 0]
+        return self._failures.describe(self.settled)
 
 
 @dataclass(frozen=True, slots=True)

@@ -213,6 +213,7 @@ class Gathering:
             heapq.heapreplace(self._slowest, place)
 
     def _begin(self, line: RunLine) -> None:
+        self._reasons.inputs = line.inputs
         candidates, self._charted = [*self._charted, *self._latest()], self._busiest()
         for series in candidates:
             if series not in self._charted:

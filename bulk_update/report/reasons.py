@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from bulk_update.model import RowError, Status
+from bulk_update.pure.failure_groups import Failing, FailureGroups
 from bulk_update.pure.ledger_lines import ResultLine
 from bulk_update.pure.settled import row_key
 from bulk_update.pure.shown import ELLIPSIS, cut
-from bulk_update.pure.tally import Failing, Tally
 from bulk_update.report.data import Reason
 
 LONGEST: Final = 600
@@ -18,7 +18,9 @@ class Reasons:
     """Group the rows that are not updated."""
 
     def __init__(self) -> None:
-        self._tally = Tally()
+        self.inputs: list[str] = []
+        """Of the run whose results come."""
+        self._groups = FailureGroups()
 
     def take(self, results: Iterable[ResultLine]) -> None:
         """Take in results, among them such as are updated."""
@@ -27,23 +29,20 @@ class Reasons:
                 continue
             key = row_key(line.organization_id, line.id, int(line.check, 16))
             if line.was:
-                self._tally.forget(key)
+                self._groups.forget(key)
             if line.error is not None and line.status != Status.UPDATED:
                 error = RowError(line.error.code[:LONGEST], cut(line.error.message, LONGEST, ELLIPSIS), line.error.http)
-                row = Failing(line.line, (line.id or "")[:LONGEST], line.organization_id, line.input)
-                self._tally.explain(Status(line.status), error, row, key)
+                order = self.inputs.index(line.input) if line.input in self.inputs else 0
+                row = Failing(line.line, (line.id or "")[:LONGEST], line.organization_id, line.input, order)
+                self._groups.explain(Status(line.status), error, row, key)
 
     def list(self, counts: Mapping[Status, int]) -> tuple[list[Reason], bool]:
         """List them, the largest first; and tell whether some of the rows they count are updated since.
 
         That is so when there were more rows than the tally can remember one by one. `counts`: what is true.
         """
-        reasons = [_reason(group) for group in self._tally.describe_failures()]
-        told = dict.fromkeys(Status, 0)
-        for reason in reasons:
-            told[reason.status] += reason.count
-        is_outdated = any(told[status] > counts[status] for status in Status)
-        return [reason for reason in reasons if counts[reason.status]], is_outdated
+        reasons = [_reason(group) for group in self._groups.describe(counts)]
+        return [reason for reason in reasons if counts[reason.status]], self._groups.are_outdated(counts)
 
 
 def _reason(group: Mapping[str, object]) -> Reason:

@@ -78,3 +78,33 @@ async def test_which_of_two_values_was_meant_is_for_a_person_to_say(record: str,
         assert (await send(server, again)).code == 1
     assert not server.requests
     assert json.dumps(record)[1:-1] in again.read_text().replace('""', '\\"')
+
+
+# ------------------------------------------------------------------------------ what a summary says of them
+
+
+async def test_after_a_retry_the_groups_are_of_the_rows_that_are_left(tmp_path: Path) -> None:
+    path, ledger = tmp_path / "changes.ndjson", tmp_path / "ledger"
+    path.write_text(ndjson([row("a"), row("b"), row("c"), *[row("same")] * 20]))
+    failing = {"a", "c", "same"}
+    async with open_misbehaving(lambda _number, _request: verdicts(dict.fromkeys(failing, False))) as server:
+        assert (await send(server, path, "--ledger", ledger)).code == 1
+        failing -= {"a", "same"}
+        ended = await send(server, "retry", ledger, "--json")
+        again = await send(server, path, "--ledger", ledger, "--json")
+    for told in (ended, again):
+        assert (told.code, told.json["failed"]) == (1, 1)
+        (group,) = told.json["failures"]
+        assert (group["count"], group["first_line"], group["example"]) == (1, 3, "c")
+
+
+async def test_a_canary_speaks_for_rows_that_it_left_unread(tmp_path: Path) -> None:
+    path, ledger = tmp_path / "changes.ndjson", tmp_path / "ledger"
+    path.write_text(ndjson([row("a"), row("b"), row("c")]))
+    async with open_misbehaving([verdicts({"c": False})]) as server:
+        assert (await send(server, path, "--ledger", ledger)).code == 1
+        canary = await send(server, path, "--ledger", ledger, "--limit", "2", "--json")
+        assert (canary.code, canary.json["rows"], canary.json["failures"][0]["first_line"]) == (1, 2, 3)
+        path.write_text(ndjson([row("a"), row("b")]))
+        whole = await send(server, path, "--ledger", ledger, "--json")
+    assert (whole.code, whole.json["absent"], whole.json["failures"]) == (0, 1, [])

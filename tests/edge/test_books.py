@@ -7,8 +7,9 @@ import pytest
 from bulk_update.edge.books import FAIR_SAMPLE, TELLING_AGAIN, Books, MaxFailures
 from bulk_update.errors import BulkUpdateError, TooManyFailures
 from bulk_update.model import Attempted, Change, Invalid, RowError, Settled, Status
+from bulk_update.pure.failure_groups import Failing
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.tally import Failing, Tally
+from bulk_update.pure.tally import Tally
 from tests.fake_api import Listener
 
 REFUSED = RowError("not_updated", "Failed to update activity.", 200)

@@ -232,8 +232,8 @@ MUTANTS: Final = (
         [
             Edit(
                 "bulk_update.pipeline",
-                "    return 1 if summary.failed or summary.invalid or summary.unknown else 0\n",
-                "    return 1 if (summary.failed or summary.invalid or summary.unknown) and summary.run_seconds > 1 else 0\n",
+                "    return 1 if is_amiss else 0\n",
+                "    return 1 if is_amiss and summary.run_seconds > 1 else 0\n",
             )
         ],
     ),

@@ -11,9 +11,10 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from bulk_update.model import Change, Invalid, Status
+from bulk_update.pure.failure_groups import Failing
 from bulk_update.pure.ledger_lines import DOUBT, EndLine, Line, RequestLine, ResultLine, RunLine, SendingLine
 from bulk_update.pure.settled import row_key
-from bulk_update.pure.tally import Failing, Tally
+from bulk_update.pure.tally import Tally
 
 
 @dataclass

@@ -133,7 +133,6 @@ def test_an_intake_passes_on_the_same_rows_by_blocks_as_one_by_one(
     drawn: list[Line], read_in: list[list[tuple[tuple[str, str, int], int]]]
 ) -> None:
     state, plain_state = folded(numbered(drawn), [False] * 41)
-    state.tally.groups.clear()
     intake, plain, number = RunIntake(state.settled, state.tally), PlainIntake(plain_state), 0
     for block in read_in:
         fresh: list[Change | Invalid] = []

@@ -32,10 +32,10 @@ class Exchange:
     """One recorded request and its attempts.
 
     `doubtful`: some attempt may have been applied. `counted`: failures while the API answered others; `pending`: the
-    first one, until it is known whether it did. `successes`: how many requests had succeeded when this one failed
-    first. `left`: loop time at which the last attempt left. `is_out`: it has left and is not answered. `is_open`: the
-    ledger knows that it goes out, and not how it ended. `is_fresh`: nothing of its delivery was sent before.
-    `is_probe`: its last attempt was the only one, in an outage.
+    first one, until it is known whether it did; 0 where others failed just before. `successes`: how many requests had
+    succeeded when this one failed first. `left`: loop time at which the last attempt left. `is_out`: it has left and is
+    not answered. `is_open`: the ledger knows that it goes out, not how it ended. `is_fresh`: nothing of its delivery
+    was sent before. `is_probe`: its last attempt was the only one, in an outage.
     """
 
     number: int

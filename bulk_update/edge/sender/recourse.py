@@ -94,7 +94,7 @@ class Recourse:
         delivery.sets_aside = True
         changes, organization = part.batch.changes, part.batch.organization
         middle = len(changes) // 2
-        patience, successes = min(part.patience, _PATIENCE_WITH_HALVES), self._health.successes
+        patience, successes = max(part.patience - exchange.failures, _PATIENCE_WITH_HALVES), self._health.successes
         return [
             Part(Batch(organization, rows), patience, exchange.doubtful, part.asked, successes)
             for rows in (changes[:middle], changes[middle:])
@@ -131,7 +131,8 @@ class Recourse:
         self._resting.suspect(organization)
         exchange.failures += 1
         if exchange.successes is None:
-            exchange.successes, exchange.pending = health.successes, int(policy.counts)
+            is_alone = health.failing_since is None  # what came before was answered
+            exchange.successes, exchange.pending = health.successes, int(policy.counts and is_alone)
         elif policy.counts and health.successes > exchange.successes:
             exchange.counted, exchange.pending = exchange.counted + exchange.pending + 1, 0
         was_outage = health.is_outage
