@@ -50,4 +50,4 @@ async def test_each_rate_that_a_run_is_given_stands_in_its_ledger(tmp_path: Path
     for append in reader.feed(bytes(file.data)):
         state.fold(append)
         again.fold(append)
-    assert (reader.tail, state.requests, len(again.rows())) == (b"", 6, 0)
+    assert (reader.finish(), state.requests, len(again.rows())) == (b"", 6, 0)

@@ -82,6 +82,7 @@ class LedgerFile:
             for block in _blocks(self._descriptor):
                 for append in reader.feed(block):
                     fold(append)
+            tail = reader.finish()
         except Damage as damage:
             raise LedgerError(
                 f"{self.path} is damaged at line {damage.line}: {damage.found}. Nothing was sent. "
@@ -90,7 +91,7 @@ class LedgerFile:
         except ValueError as error:
             raise LedgerError(f"{self.path} is not a ledger that this version can read: {error}") from None
         self.seal = reader.seal
-        return reader.tail
+        return tail
 
     def read_first(self, fold: Callable[[Append], None]) -> None:
         """Hand the first append to `fold`, as far as it is whole: it tells whose ledger this is.

@@ -14,6 +14,8 @@ import msgspec
 from bulk_update.pure.ledger_lines import decode_line
 
 _SEAL_START: Final = b'{"type":"seal",'
+_ZERO: Final = b"\0"
+"""No line holds it: JSON has it escaped."""
 
 
 class SealLine(msgspec.Struct, tag_field="type", tag="seal"):
@@ -70,10 +72,11 @@ class Damage(Exception):
 
 
 class SealedReader:
-    """Verify a ledger while it is read in blocks, wherever they are cut.
+    """Verify a ledger while it is read in blocks, wherever they are cut; `finish` tells what is left at its end.
 
-    Only the last append can be torn: the one before it was synced before it began. So whatever follows
-    the last good seal is a torn tail if it holds at most one seal, at its very end; else it is damage.
+    Only the last append can be torn: the one before it was synced before it began. What a crash leaves of it
+    is a beginning; or, of a power cut, also zeros in the place of pages that had not reached the disk, even
+    before a seal that had. All else that follows the last good seal is damage.
     """
 
     def __init__(self) -> None:
@@ -83,11 +86,6 @@ class SealedReader:
         """Bytes of the file up to the end of that seal."""
         self._rest = b""
         self._damage: Damage | None = None
-
-    @property
-    def tail(self) -> bytes:
-        """What follows the last good seal."""
-        return self._rest
 
     def feed(self, block: bytes) -> list[Append]:
         """Hand out the appends that the block completes. `Damage` when one is broken."""
@@ -111,6 +109,16 @@ class SealedReader:
         self._rest = rest[begin:]
         return appends
 
+    def finish(self) -> bytes:
+        """Return the torn tail, b"" when there is none. `Damage` when it is not what a crash leaves."""
+        tail = self._rest
+        if _ZERO in tail:
+            return tail
+        damage = self._damage or _foreign_line(self.seal.next(b"").since + 1, tail)
+        if damage is not None:
+            raise damage
+        return tail
+
 
 def _find_seal(text: bytes, begin: int) -> int:
     if text.startswith(_SEAL_START, begin):
@@ -128,11 +136,9 @@ def _follows_another(found: bytes, expected: Seal) -> bool:
 
 def _damage(expected: Seal, lines: bytes, found: bytes) -> Damage:
     """Find the line that is damaged, as nearly as can be told."""
-    for number, line in enumerate(lines.split(b"\n")[:-1], expected.since + 1):
-        try:
-            decode_line(line)
-        except (ValueError, RecursionError):
-            return Damage(number, "found a line that is not the ledger's")
+    foreign = _foreign_line(expected.since + 1, lines)
+    if foreign is not None:
+        return foreign
     try:
         seal = _decode_seal(found)
     except ValueError:
@@ -140,3 +146,13 @@ def _damage(expected: Seal, lines: bytes, found: bytes) -> Damage:
     if seal.since != expected.since or seal.lines != expected.lines:
         return Damage(expected.since + 1, "found lines missing, added or moved since they were written")
     return Damage(expected.since + 1, f"found lines up to {expected.lines} changed since they were written")
+
+
+def _foreign_line(number: int, text: bytes) -> Damage | None:
+    """Find the first whole line that is not the ledger's. `number`: of the first line of the text."""
+    for at, line in enumerate(text.split(b"\n")[:-1], number):
+        try:
+            decode_line(line)
+        except (ValueError, RecursionError):
+            return Damage(at, "found a line that is not the ledger's")
+    return None

@@ -201,7 +201,7 @@ class World:
                     for keys in tale.announced.values():
                         keys.discard(_key_of(line))
         tale.whole = data[: reader.size]
-        for text in reader.tail.split(b"\n")[:-1]:
+        for text in reader.finish().split(b"\n")[:-1]:
             with suppress(ValueError):
                 line = decode_line(text)
                 if isinstance(line, SendingLine):

@@ -370,6 +370,15 @@ def test_damage_is_told_with_its_line_and_what_to_do(tmp_path: Path) -> None:
         read(tmp_path / "ledger")
 
 
+def test_damage_in_the_last_append_is_told_unless_a_power_cut_may_have_done_it(tmp_path: Path) -> None:
+    path, first, last = tmp_path / "ledger", sealed(RUN), sealed(request_line(1, 1), after=Seal().next(RUN))
+    path.write_bytes(first + last.replace(b'"attempt":1', b'"attempt":2'))
+    with pytest.raises(LedgerError, match=r"is damaged at line 3: found lines up to 3 changed"):
+        read(path)
+    path.write_bytes(first + last.replace(b'"attempt":1', b'"attempt":\0'))
+    assert read(path) == ([RUN], last.replace(b'"attempt":1', b'"attempt":\0'))
+
+
 def test_a_later_format_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger").write_bytes(sealed(encode_line(run_line(form=2))))
     with pytest.raises(LedgerError, match="format 2"), open_ledger_for_reading(tmp_path / "ledger") as file:

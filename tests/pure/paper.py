@@ -136,7 +136,7 @@ class Paper:
     def _begin(self, verb: str, steps: int) -> RetryPlan:
         self.steps, self.seen = iter(range(steps)), []
         self.state, plan, reader = read_back(self.ledger)
-        self.seal, tail = reader.seal, reader.tail
+        self.seal, tail = reader.seal, reader.finish()
         if tail:
             self.ledger = self.ledger[: -len(tail)]
             self.state.mend(tail, CutLine(len(tail), "torn", TIME))

@@ -241,7 +241,7 @@ def test_lines_lost_doubled_or_swapped_end_right_or_are_refused() -> None:
         ):
             ended = ends_right(b"".join(damaged), paper.api)
             right, refused = right + ended, refused + (not ended)
-    assert right >= 3
+    assert right == 2  # the last seal is lost; or two lines are swapped of which there is one
     assert refused >= 3 * len(lines) - 20
 
 
@@ -262,7 +262,7 @@ def test_a_ledger_of_format_1_is_read_for_good() -> None:
     reader, state = SealedReader(), LedgerState()
     for append in reader.feed(GOLDEN.read_bytes()):
         state.fold(append)
-    assert reader.tail == b""
+    assert reader.finish() == b""
     assert reader.seal == GOLDEN_SEAL
     assert {status.value: rows for status, rows in state.settled.counts().items()} == GOLDEN_COUNTS
     assert state.run is not None

@@ -123,7 +123,7 @@ def gather(ledger: bytes, name: str = "changes.ndjson.ledger.ndjson") -> ReportD
     gathering, reader = Gathering(), SealedReader()
     for append in reader.feed(ledger):
         gathering.fold(append)
-    return gathering.data(name, len(reader.tail))
+    return gathering.data(name, len(reader.finish()))
 
 
 def many_runs() -> bytes:
