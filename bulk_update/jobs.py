@@ -31,6 +31,7 @@ from bulk_update.pure.ledger_lines import FORMAT, RETRY, CutLine, ResultLine, Ru
 from bulk_update.pure.ledger_state import BYTES_A_ROW, LedgerState
 from bulk_update.pure.names import file_name, is_url, readable, without_secrets
 from bulk_update.pure.pacing import Rate
+from bulk_update.pure.plural import counted
 from bulk_update.pure.refusals import invalid_record
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.seals import Append
@@ -114,7 +115,9 @@ async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterato
         state, retry, tail = _read_back(file, is_retry=job.source is None)
         begin = msgspec.structs.replace(_begin(job, state, clock), tables=list(tables))
         if tail:
-            _cut_off(file, tail, state, clock)
+            kept = _cut_off(file, tail, state, clock)
+            if observer is not None:
+                observer.notice(_words_of_cut(job, len(tail), kept))
         transport, sandbox = await _open_target(stack, job)
         if sandbox is not None and observer is not None:
             stack.callback(_tell_violations, sandbox, observer)
@@ -147,11 +150,20 @@ def _read_back(file: LedgerFile, *, is_retry: bool) -> tuple[LedgerState, RetryP
     return state, retry, file.read(fold)
 
 
-def _cut_off(file: LedgerFile, tail: bytes, state: LedgerState, clock: Clock) -> None:
-    """Cut off a torn tail and keep it beside the ledger."""
+def _cut_off(file: LedgerFile, tail: bytes, state: LedgerState, clock: Clock) -> Path:
+    """Cut off a torn tail and keep it beside the ledger; return where."""
     kept = _spare_path(file.path)
     file.cut(tail, kept)
     state.mend(tail, CutLine(len(tail), kept.name, clock.stamp()))
+    return kept
+
+
+def _words_of_cut(job: Job, size: int, kept: Path) -> str:
+    again = "are sent again" if job.source is not None else "are sent again, now or by the main command"
+    return (
+        f"WARNING: {job.ledger} had a torn tail, as a crash or a full disk leaves it; {counted(size, 'byte')} "
+        f"were cut off and are kept in {kept}. Rows of which only they tell {again}"
+    )
 
 
 def _spare_path(ledger: Path) -> Path:

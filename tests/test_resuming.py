@@ -102,6 +102,25 @@ def test_a_torn_ledger_goes_on_and_what_was_torn_is_kept(shell: Shell) -> None:
         assert b'"type":"cut"' in shell.ledger.read_bytes()
         kept = shell.ledger.with_name(f"{shell.ledger.name}.torn-{number}").read_bytes()
         assert whole[:at].endswith(kept)
+        # It is told, even to who asked for quiet.
+        assert shell.err.startswith(f"WARNING: {shell.ledger} had a torn tail")
+        assert f"; {len(kept):,} byte" in shell.err
+        assert f"are kept in {shell.ledger}.torn-{number}. Rows of which only they tell are sent again" in shell.err
+
+
+def test_a_torn_tail_is_told_as_an_event_and_by_retry(shell: Shell) -> None:
+    shell.write(rows(3))
+    shell.job()
+    whole = shell.ledger.read_bytes()
+    shell.ledger.write_bytes(whole[:-20])
+    assert shell.run("retry", str(shell.ledger), "--sandbox", "--log-format", "json")[0] == 0
+    event = json.loads(shell.err.splitlines()[0])
+    assert (event["event"], event["level"]) == ("notice", "warning")
+    assert event["message"].endswith(
+        ".torn-1. Rows of which only they tell are sent again, now or by the main command"
+    )
+    shell.run("retry", str(shell.ledger), "--sandbox")
+    assert "torn tail" not in shell.err
 
 
 def test_the_ledger_of_another_input_is_refused_and_says_whose_it_is(shell: Shell) -> None:
