@@ -75,7 +75,7 @@ class OutageOutlasted(StoppedEarly):
 
 
 class LedgerUnwritable(StoppedEarly):
-    """Report that the ledger could not be written; sending has stopped."""
+    """Report that the ledger could not be written; sending has stopped, or has not begun."""
 
 
 class LedgerGone(StoppedEarly):

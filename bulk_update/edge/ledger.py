@@ -22,6 +22,8 @@ from bulk_update.pure.seals import Append, Damage, Seal, SealedReader
 
 _BLOCK: Final = 1 << 20
 _HEAD: Final = b'{"type":"run","format":'
+_TRANSIENT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""What keeps a disk from being written for a while: it is full, or fails."""
 
 
 class Store(Protocol):
@@ -61,7 +63,7 @@ class LedgerFile:
         return os.fstat(self._descriptor).st_size
 
     def sync(self) -> None:
-        """Put on disk what an earlier process wrote and did not live to sync. LedgerError when it cannot be.
+        """Put on disk what an earlier process wrote and did not live to sync. LedgerUnwritable when it cannot be.
 
         What is read is relied on; and were it still to be lost together with the first append of this
         process, two appends would be torn.
@@ -115,16 +117,14 @@ class LedgerFile:
         return os.pread(self._descriptor, size, offset)
 
     def cut(self, tail: bytes, keep: Path) -> None:
-        """Cut off a torn tail and keep it in a file of its own."""
+        """Cut off a torn tail and keep it in a file of its own. LedgerUnwritable when the disk does not take it."""
         try:
-            with keep.open("xb") as kept:
-                os.fchmod(kept.fileno(), 0o600)
-                kept.write(tail)
-                kept.flush()
-                os.fsync(kept.fileno())
+            _write_new(keep, tail)
             os.ftruncate(self._descriptor, self.size - len(tail))
             os.fsync(self._descriptor)
         except OSError as error:
+            if error.errno in _TRANSIENT:
+                raise _unwritable(self.path, error, f"; its torn tail is to be kept in {keep}") from None
             raise LedgerError(f"{self.path} has a torn tail that cannot be cut off: {_words(error)}") from None
 
     async def append(self, data: bytes) -> None:
@@ -143,7 +143,8 @@ def open_ledger_file(path: Path, *, must_exist: bool = False) -> Iterator[Ledger
     """Open and lock a ledger, and make it with mode 0600 when it is not there.
 
     One that was made here and got no line is removed at the end: a run that did not begin leaves nothing behind.
-    LedgerError when it cannot be used: not a regular file, not writable, or another process has it.
+    LedgerError when it cannot be used: not a regular file, not writable, or another process has it. LedgerUnwritable
+    when the disk is full, or fails.
     """
     was_there = True
     with contextlib.suppress(OSError):
@@ -335,8 +336,31 @@ def _meant_by(path: Path) -> str:
     return "name another"
 
 
-def _unusable(path: Path, error: OSError) -> LedgerError:
+def _write_new(path: Path, data: bytes) -> None:
+    """Write a file that was not there; remove what cannot be written whole."""
+    with path.open("xb") as file:
+        try:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        except OSError:
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+
+
+def _unusable(path: Path, error: OSError) -> LedgerError | LedgerUnwritable:
+    if error.errno in _TRANSIENT:
+        return _unwritable(path, error)
     return LedgerError(f"the ledger {path} cannot be used: {_words(error)}; choose another with --ledger")
+
+
+def _unwritable(path: Path, error: OSError, why: str = "") -> LedgerUnwritable:
+    return LedgerUnwritable(
+        f"the ledger {path} cannot be written: {_words(error)}{why}. Nothing was sent; "
+        "make room or mend the disk, then run the same command again"
+    )
 
 
 def _words(error: OSError) -> str:

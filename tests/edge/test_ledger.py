@@ -329,7 +329,8 @@ def test_a_ledger_that_cannot_be_made_is_refused_in_words(
         return opened(path, flags, *rest)
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(LedgerError, match=os.strerror(number)), open_ledger_file(tmp_path / "ledger"):
+    expected = LedgerUnwritable if number == errno.ENOSPC else LedgerError
+    with pytest.raises(expected, match=os.strerror(number)), open_ledger_file(tmp_path / "ledger"):
         raise AssertionError
 
 
@@ -410,6 +411,28 @@ def test_a_tail_that_cannot_be_kept_is_not_cut_off(tmp_path: Path) -> None:
                 file.cut(tail, keep)
     assert path.read_bytes() == sealed(RUN) + b"torn"
     assert (tmp_path / "there").read_bytes() == b"something else"
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
+def test_a_disk_that_does_not_take_a_torn_tail_makes_it_worth_running_again_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    path, keep = tmp_path / "ledger", tmp_path / "ledger.torn-1"
+    path.write_bytes(sealed(RUN) + b"torn")
+
+    def refuse(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    with open_ledger_file(path) as file:
+        tail = file.read(lambda _: None)
+        monkeypatch.setattr(os, "fsync", refuse)
+        with pytest.raises(LedgerUnwritable, match=f"cannot be written: {os.strerror(number)}; .* in {keep}") as caught:
+            file.cut(tail, keep)
+        with pytest.raises(LedgerUnwritable, match="Nothing was sent; make room or mend the disk"):
+            file.sync()
+    assert caught.value.exit_code == 3
+    assert path.read_bytes() == sealed(RUN) + b"torn"
+    assert not keep.exists()
 
 
 def test_a_line_is_found_again_where_its_append_says(tmp_path: Path) -> None:
