@@ -114,6 +114,7 @@ async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterato
         file = stack.enter_context(open_ledger_file(job.ledger, must_exist=job.source is None))
         state, retry, tail = _read_back(file, is_retry=job.source is None)
         begin = msgspec.structs.replace(_begin(job, state, clock), tables=list(tables))
+        file.close_to_others()
         if tail:
             kept = _cut_off(file, tail, state, clock)
             if observer is not None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from stat import S_IMODE
 from typing import Any
 
 import pytest
@@ -106,6 +107,27 @@ def test_a_torn_ledger_goes_on_and_what_was_torn_is_kept(shell: Shell) -> None:
         assert shell.err.startswith(f"WARNING: {shell.ledger} had a torn tail")
         assert f"; {len(kept):,} byte" in shell.err
         assert f"are kept in {shell.ledger}.torn-{number}. Rows of which only they tell are sent again" in shell.err
+
+
+def test_a_ledger_is_for_its_owner_alone_when_a_run_or_retry_has_opened_it(shell: Shell) -> None:
+    shell.write(rows(3))
+    shell.ledger.touch(0o644)
+    for words in [(str(shell.folder / "in.ndjson"), "--sandbox"), ("retry", str(shell.ledger), "--sandbox")]:
+        shell.ledger.chmod(0o644)
+        assert shell.run(*words)[0] == 0
+        assert S_IMODE(shell.ledger.stat().st_mode) == 0o600
+    shell.ledger.chmod(0o644)
+    assert shell.run("failures", str(shell.ledger))[0] == 0
+    assert S_IMODE(shell.ledger.stat().st_mode) == 0o644
+
+
+@pytest.mark.parametrize("text", ["hello\n", ndjson(rows(2)), '{"type":"run","format":1}\nhello\n'])
+def test_the_mode_of_what_is_refused_is_left_as_it_is(shell: Shell, text: str) -> None:
+    shell.write(rows(3))
+    shell.ledger.write_text(text)
+    shell.ledger.chmod(0o644)
+    assert shell.run(str(shell.folder / "in.ndjson"), "--sandbox")[0] == 2
+    assert S_IMODE(shell.ledger.stat().st_mode) == 0o644
 
 
 def test_a_torn_tail_is_told_as_an_event_and_by_retry(shell: Shell) -> None:

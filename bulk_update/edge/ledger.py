@@ -22,6 +22,7 @@ from bulk_update.pure.seals import Append, Damage, Seal, SealedReader
 
 _BLOCK: Final = 1 << 20
 _HEAD: Final = b'{"type":"run","format":'
+_PRIVATE: Final = 0o600
 _TRANSIENT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """What keeps a disk from being written for a while: it is full, or fails."""
 
@@ -111,6 +112,13 @@ class LedgerFile:
         # A power cut may leave zeros where the first append should be: that is a torn tail.
         if not _HEAD.startswith(head.rstrip(b"\0")):
             raise LedgerError(f"{self.path} is not a ledger: it begins with other words; {_meant_by(self.path)}")
+
+    def close_to_others(self) -> None:
+        """Set the mode to 0600 where others may read a ledger of ours, as one that was restored from a copy."""
+        with contextlib.suppress(OSError):  # some file systems have no modes, or do not let them be set
+            found = os.fstat(self._descriptor)
+            if stat.S_IMODE(found.st_mode) & ~_PRIVATE and found.st_uid == os.geteuid():
+                os.fchmod(self._descriptor, _PRIVATE)
 
     def bytes_at(self, offset: int, size: int) -> bytes:
         """Read a line again."""
@@ -293,7 +301,7 @@ def _open(path: Path, *, must_exist: bool) -> int:
 
 def _create(path: Path, flags: int) -> int:
     try:
-        descriptor = os.open(path, flags | os.O_CREAT, 0o600)
+        descriptor = os.open(path, flags | os.O_CREAT, _PRIVATE)
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(folder)
@@ -340,7 +348,7 @@ def _write_new(path: Path, data: bytes) -> None:
     """Write a file that was not there; remove what cannot be written whole."""
     with path.open("xb") as file:
         try:
-            os.fchmod(file.fileno(), 0o600)
+            os.fchmod(file.fileno(), _PRIVATE)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

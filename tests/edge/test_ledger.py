@@ -210,6 +210,36 @@ def test_a_new_ledger_is_for_its_owner_alone_and_its_folder_is_synced(
     assert synced == [str(tmp_path)]
 
 
+@pytest.mark.parametrize("mode", [0o600, 0o604, 0o640, 0o644, 0o666, 0o700])
+def test_a_ledger_that_others_may_use_is_closed_to_them(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "ledger"
+    path.touch()
+    path.chmod(mode)
+    with open_ledger_file(path) as file:
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        file.close_to_others()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_the_mode_of_a_ledger_is_left_where_it_cannot_be_set_or_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ledger"
+    path.touch()
+    path.chmod(0o644)
+
+    def refuse(_descriptor: int, _mode: int) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    with open_ledger_file(path) as file:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fchmod", refuse)
+            file.close_to_others()
+        monkeypatch.setattr(os, "geteuid", lambda: path.stat().st_uid + 1)
+        file.close_to_others()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
 def test_a_ledger_that_got_no_line_is_not_left_behind(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "real")
     for name in ("ledger", "link"):
