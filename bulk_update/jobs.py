@@ -208,7 +208,7 @@ def _begin(job: Job, state: LedgerState, clock: WallClock) -> RunLine:
 def _check_belongs(job: Job, first: RunLine, last: RunLine, *, inputs: list[str], api: str, key: str) -> None:
     refused = f"{job.ledger} is the ledger of"
     choose = "name another with --ledger"
-    if first.inputs != inputs:
+    if sorted(first.inputs) != sorted(inputs):  # a result names its input, so that their order does not matter
         ours, theirs = ", ".join(inputs), ", ".join(first.inputs)
         raise LedgerError(f"{refused} {theirs}, not of {ours}; {choose}")
     if first.api != api:

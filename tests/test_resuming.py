@@ -156,6 +156,37 @@ def test_the_ledger_of_another_input_is_refused_and_says_whose_it_is(shell: Shel
     assert shell.ledger.read_bytes() == before
 
 
+def test_inputs_in_another_order_are_the_same_set(shell: Shell) -> None:
+    shell.write([row("x", actionIcon="1"), row("a")], "a.ndjson")
+    shell.write([row("x", actionIcon="2"), {"id": "b"}], "b.ndjson")
+    first, second = (str(shell.folder / name) for name in ("a.ndjson", "b.ndjson"))
+    ledger = ("--ledger", str(shell.ledger))
+    assert shell.job(second, *ledger, "--limit", "1", name="a.ndjson")["updated"] == 1
+    # The second file goes first now, so what is settled behind it is sent again.
+    turned = shell.job(first, *ledger, name="b.ndjson", expected=1)
+    assert (turned["rows"], turned["updated"], turned["invalid"]) == (4, 3, 1)
+    assert (turned["failures"][0]["input"], turned["failures"][0]["first_line"]) == ("b.ndjson", 2)
+    lines = [json.loads(line) for line in shell.ledger.read_bytes().splitlines()]
+    results = [(line["input"], line["id"], line.get("was", "")) for line in lines if line["type"] == "result"]
+    assert results.index(("b.ndjson", "x", "")) < results.index(("a.ndjson", "x", "updated"))
+    code, out = shell.run("failures", *ledger[1:])
+    assert (code, json.loads(out)["_input"], json.loads(out)["_line"]) == (0, "b.ndjson", 2)
+    again = shell.job(second, *ledger, name="a.ndjson", expected=1)
+    assert (again["rows"], again["skipped"], again["attempts"]) == (4, 4, turned["attempts"])
+    assert shell.run("retry", *ledger[1:], "--sandbox")[0] == 1
+    assert shell.run("report", *ledger[1:])[0] == 0
+
+
+@pytest.mark.parametrize("names", [["in.ndjson"], ["in.ndjson"] * 3, ["in.ndjson", "other.ndjson"]])
+def test_inputs_that_are_fewer_more_or_others_are_another_set(shell: Shell, names: list[str]) -> None:
+    shell.write(rows(2))
+    shell.write(rows(2), "other.ndjson")
+    shell.job(str(shell.folder / "in.ndjson"))
+    paths = [str(shell.folder / name) for name in names]
+    assert shell.run(*paths, "--sandbox", "--ledger", str(shell.ledger))[0] == 2
+    assert f"is the ledger of in.ndjson, in.ndjson, not of {', '.join(names)};" in shell.err
+
+
 def test_the_ledger_of_a_rehearsal_never_counts_for_the_real_thing(shell: Shell) -> None:
     shell.write(rows(2))
     shell.job()
