@@ -138,9 +138,7 @@ def test_a_torn_tail_is_told_as_an_event_and_by_retry(shell: Shell) -> None:
     assert shell.run("retry", str(shell.ledger), "--sandbox", "--log-format", "json")[0] == 0
     event = json.loads(shell.err.splitlines()[0])
     assert (event["event"], event["level"]) == ("notice", "warning")
-    assert event["message"].endswith(
-        ".torn-1. Rows of which only they tell are sent again, now or by the main command"
-    )
+    assert event["message"].endswith(".torn-1. Rows of which only they tell are sent again, now or by the main command")
     shell.run("retry", str(shell.ledger), "--sandbox")
     assert "torn tail" not in shell.err
 
