@@ -16,7 +16,7 @@ import anyio
 
 from bulk_update.edge.books import Books
 from bulk_update.edge.gate import Gate
-from bulk_update.edge.ledger import Ledger
+from bulk_update.edge.group_commit import Ledger
 from bulk_update.edge.outbox import Outbox
 from bulk_update.edge.overflow import TemporaryOverflow
 from bulk_update.edge.pace import Pace

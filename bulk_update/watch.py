@@ -8,7 +8,8 @@ import anyio
 
 from bulk_update.edge.control import RateFile
 from bulk_update.edge.gate import Gate
-from bulk_update.edge.ledger import Ledger, LedgerFile
+from bulk_update.edge.group_commit import Ledger
+from bulk_update.edge.ledger import LedgerFile
 from bulk_update.edge.pace import Pace
 from bulk_update.edge.rescue import rescue
 from bulk_update.edge.stop import Stop

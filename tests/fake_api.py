@@ -168,7 +168,7 @@ class MemoryLedger:
         return True
 
     async def append(self, data: bytes) -> None:
-        """Keep an append. Implements `edge.ledger.Store`."""
+        """Keep an append. Implements `edge.group_commit.Store`."""
         self.appends += 1
         await asyncio.sleep(self.seconds)
         if self.breaks_at is not None and self.appends >= self.breaks_at:

@@ -1,8 +1,7 @@
-"""The ledger on disk: locked, verified, append-only; each append is sealed and synced before anyone is told.
+"""The ledger on disk: locked, verified, append-only.
 
 What a crash leaves behind: whole appends, and at most one torn one at the end, which nobody was told of.
-It is kept beside the ledger when it is cut off. A failed write or sync ends the run: what the disk holds
-then is not known, and it is never tried again as if nothing had happened.
+It is kept beside the ledger when it is cut off.
 """
 
 import contextlib
@@ -10,11 +9,10 @@ import errno
 import fcntl
 import os
 import stat
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
-import anyio
 import anyio.to_thread
 
 from bulk_update.errors import LedgerError, LedgerUnwritable
@@ -25,13 +23,6 @@ _HEAD: Final = b'{"type":"run","format":'
 _PRIVATE: Final = 0o600
 _TRANSIENT: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """What keeps a disk from being written for a while: it is full, or fails."""
-
-
-class Store(Protocol):
-    """Put whole appends on disk, in order."""
-
-    async def append(self, data: bytes) -> None:
-        """Return when the data is on disk for good. OSError when it cannot be told to be."""
 
 
 class LedgerFile:
@@ -136,7 +127,7 @@ class LedgerFile:
             raise LedgerError(f"{self.path} has a torn tail that cannot be cut off: {_words(error)}") from None
 
     async def append(self, data: bytes) -> None:
-        """Write and sync, in a thread. Implements `Store`."""
+        """Write and sync, in a thread. Implements `group_commit.Store`."""
         await anyio.to_thread.run_sync(self._append, data)
 
     def _append(self, data: bytes) -> None:
@@ -202,85 +193,6 @@ def open_ledger_for_reading(path: Path) -> Iterator[LedgerFile]:
         yield LedgerFile(path, descriptor)
     finally:
         os.close(descriptor)
-
-
-class Ledger:
-    """Collect lines and put them on disk in groups: one write and one sync for all that came meanwhile."""
-
-    def __init__(self, store: Store, seal: Seal) -> None:
-        self._store = store
-        self._seal = seal
-        self._lines: list[bytes] = []
-        self._ticket = _Ticket()
-        self._wake = anyio.Event()
-        self._closed = False
-        self._broken: LedgerUnwritable | None = None
-
-    def note(self, lines: bytes) -> None:
-        """Add lines to the next append, without waiting for it."""
-        self._lines.append(lines)
-        self._wake.set()
-
-    async def record(self, lines: bytes) -> None:
-        """Add lines and return when they are on disk. LedgerUnwritable when that cannot be told."""
-        if self._broken is not None:
-            raise self._broken
-        self.note(lines)
-        ticket = self._ticket
-        await ticket.done.wait()
-        if ticket.broken is not None:
-            raise ticket.broken
-
-    def close(self) -> None:
-        """Let `keep_writing` end when all is written."""
-        self._closed = True
-        self._wake.set()
-
-    async def keep_writing(self) -> None:
-        """Write what comes until `close`; run it as a task of its own. LedgerUnwritable ends it."""
-        while True:
-            await self._wake.wait()
-            if not self._lines:
-                if self._closed:
-                    return
-                self._wake = anyio.Event()
-                continue
-            append, ticket = b"".join(self._lines), self._ticket
-            self._lines, self._ticket = [], _Ticket()
-            seal = self._seal.next(append)
-            try:
-                with anyio.CancelScope(shield=True):
-                    await self._store.append(append + seal.encode())
-            except OSError as error:
-                broken = LedgerUnwritable(f"the ledger cannot be written: {_words(error)}. Sending has stopped")
-                self._broken = ticket.broken = broken
-                ticket.done.set()
-                self._ticket.broken = broken
-                self._ticket.done.set()
-                raise broken from error
-            self._seal = seal
-            ticket.done.set()
-
-
-@contextlib.asynccontextmanager
-async def keep_writing(ledger: Ledger) -> AsyncIterator[None]:
-    """Write a ledger for as long as the context lasts; all that was added is on disk when it ends."""
-    async with anyio.create_task_group() as group:
-        group.start_soon(ledger.keep_writing)
-        try:
-            yield
-        finally:
-            ledger.close()
-
-
-class _Ticket:
-    """Wait for one append."""
-
-    __slots__ = ("broken", "done")
-
-    def __init__(self) -> None:
-        self.done = anyio.Event()
-        self.broken: LedgerUnwritable | None = None
 
 
 def _open(path: Path, *, must_exist: bool) -> int:

@@ -27,6 +27,7 @@ _SENDER: Final = "bulk_update.edge.sender.sending"
 _RECOURSE: Final = "bulk_update.edge.sender.recourse"
 _MINUTES: Final = "bulk_update.edge.sender.minutes"
 _LEDGER: Final = "bulk_update.edge.ledger"
+_COMMIT: Final = "bulk_update.edge.group_commit"
 _SEALS: Final = "bulk_update.pure.seals"
 _WIRE: Final = "bulk_update.pure.wire"
 _RETRYING: Final = "bulk_update.pure.retrying"
@@ -97,7 +98,7 @@ MUTANTS: Final = (
         "user-space buffering of the ledger",
         [
             Edit(
-                _LEDGER,
+                _COMMIT,
                 "                    await self._store.append(append + seal.encode())\n",
                 "                    self._late = getattr(self, '_late', b'') + append + seal.encode()\n"
                 "                    if len(self._late) > 4096 or self._closed:\n"
@@ -239,13 +240,13 @@ MUTANTS: Final = (
     ),
     Mutant(
         "told before it is on disk",
-        [Edit(_LEDGER, "        await ticket.done.wait()\n", "        await anyio.lowlevel.checkpoint()\n")],
+        [Edit(_COMMIT, "        await ticket.done.wait()\n", "        await anyio.lowlevel.checkpoint()\n")],
     ),
     Mutant(
         "a full disk swallowed",
         [
             Edit(
-                _LEDGER,
+                _COMMIT,
                 "                    await self._store.append(append + seal.encode())\n",
                 "                    with contextlib.suppress(OSError):\n"
                 "                        await self._store.append(append + seal.encode())\n",
