@@ -229,6 +229,21 @@ MUTANTS: Final = (
         [Edit("bulk_update.jobs", "    file.cut(tail, kept)\n", "    kept.name.encode()\n")],
     ),
     Mutant(
+        "zeros that a power cut left taken for damage",
+        [Edit(_SEALS, "        if _ZERO in tail:\n", "        if not tail:\n")],
+    ),
+    Mutant(
+        "damage at the end taken for a torn tail",
+        [
+            Edit(
+                _SEALS,
+                "        if damage is not None:\n            raise damage\n        return tail\n",
+                "        return tail\n",
+            )
+        ],
+        test="tests/test_resuming.py",
+    ),
+    Mutant(
         "an exit code of this run alone",
         [
             Edit(
