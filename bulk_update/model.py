@@ -87,12 +87,17 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back over HTTP, whole. `close` gives up the connection that it came over."""
+    """What came back over HTTP, whole, and with the secrets that it may repeat.
+
+    `close` gives up the connection that it came over. `redact` strikes the secrets out of a text: what is taken from
+    an answer to be shown or recorded goes through it first.
+    """
 
     status: int
-    body: bytes
-    retry_after: str | None = None
+    body: bytes = field(repr=False)
+    retry_after: str | None = field(default=None, repr=False)
     close: Callable[[], None] = field(default=lambda: None, compare=False, repr=False)
+    redact: Callable[[str], str] = field(default=lambda text: text, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

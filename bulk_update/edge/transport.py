@@ -13,7 +13,6 @@ import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import aiohttp
@@ -26,6 +25,7 @@ from yarl import URL
 
 from bulk_update.errors import BulkUpdateError
 from bulk_update.model import Answer, Target
+from bulk_update.pure.redaction import Redaction
 from bulk_update.pure.retrying import Fault, Trouble
 from bulk_update.version import VERSION
 
@@ -38,10 +38,8 @@ _CONNECTIONS: Final = 8
 _TURNS: Final = 4
 """Turns of the event loop in which it has read what a socket holds."""
 
-_LEAST_SECRET: Final = 8
-"""Characters from which on a secret is struck out of answers; shorter ones stand in any text by chance."""
-
-_STRUCK_OUT: Final = "[secret]"
+_SHOWN: Final = 120
+"""Characters of what the system, or the parser of HTTP, says of trouble."""
 
 _NO_LINGERING: Final = struct.pack("ii", 1, 0)
 
@@ -128,6 +126,7 @@ class HttpTransport:
         self._connector = connector
         self._target = target
         self._credentials = target.credentials
+        self._redact = Redaction(target.credentials.api_key, target.credentials.auth_token)
         self._timeout = timeout
         self._connecting = aiohttp.ClientTimeout(total=None, sock_connect=timeout)
         self._request = self._address()
@@ -139,9 +138,9 @@ class HttpTransport:
         departure = _Departure(leave, self._timeout)
         try:
             with departure.scope:
-                return self._without_secrets(await self._post(encode, departure))
+                return await self._post(encode, departure)
         except (TimeoutError, aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:
-            return self._without_secrets(_fault(error, has_left=departure.has_left))
+            return _fault(error, self._redact, has_left=departure.has_left)
         if departure.has_left:
             return Fault(Trouble.TIMEOUT, f"no answer within {self._timeout:g} s")
         return Fault(Trouble.UNREACHED, f"no connection within {self._timeout:g} s")
@@ -178,7 +177,7 @@ class HttpTransport:
         message, payload = await protocol.read()
         while message.code in _INTERIM:
             message, payload = await protocol.read()
-        return await _read(message, payload, transport.close)
+        return await _read(message, payload, transport.close, self._redact)
 
     async def renew(self, left: float) -> bool:
         """Read the credentials again, after those were refused that a request left with at loop time `left`.
@@ -196,22 +195,11 @@ class HttpTransport:
         if credentials == self._credentials:
             return False
         self._credentials = credentials
+        self._redact.add(credentials.api_key, credentials.auth_token)  # an answer may still name those of before
         self._request = self._address()
         self._head = _head(self._request)
         self._renewed_at = anyio.current_time()
         return True
-
-    def _without_secrets(self, outcome: Answer | Fault) -> Answer | Fault:
-        """Strike out the secrets where a server repeats them: what it says goes into the ledger and the log."""
-        for secret in (self._credentials.api_key, self._credentials.auth_token):
-            if len(secret) < _LEAST_SECRET:
-                continue
-            if isinstance(outcome, Fault):
-                outcome = replace(outcome, message=outcome.message.replace(secret, _STRUCK_OUT))
-            elif secret.encode() in outcome.body:
-                body = outcome.body.replace(secret.encode(), _STRUCK_OUT.encode())
-                outcome = replace(outcome, body=body)
-        return outcome
 
     def _address(self) -> aiohttp.ClientRequest:
         """Make the request that every attempt is: what it asks for, and with which credentials."""
@@ -252,7 +240,9 @@ def _framed(head: bytes, body: bytes) -> bytes:
     return b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body)
 
 
-async def _read(message: RawResponseMessage, payload: StreamReader, close: Callable[[], None]) -> Answer | Fault:
+async def _read(
+    message: RawResponseMessage, payload: StreamReader, close: Callable[[], None], redact: Redaction
+) -> Answer | Fault:
     body = bytearray()
     async for piece in payload.iter_any():
         body += piece
@@ -260,13 +250,14 @@ async def _read(message: RawResponseMessage, payload: StreamReader, close: Calla
             return Fault(Trouble.UNREADABLE, f"an answer of more than {MAX_ANSWER:,} bytes")
     encoding = message.headers.get("content-encoding", "identity")
     if encoding.lower() not in ("identity", ""):
-        return Fault(Trouble.UNREADABLE, f"an answer in the encoding {encoding[:20]!r}, which was not asked for")
-    return Answer(message.code, bytes(body), message.headers.get("retry-after"), close)
+        shown = redact(encoding)[:20]
+        return Fault(Trouble.UNREADABLE, f"an answer in the encoding {shown!r}, which was not asked for")
+    return Answer(message.code, bytes(body), message.headers.get("retry-after"), close, redact)
 
 
-def _fault(error: Exception, *, has_left: bool) -> Fault:
+def _fault(error: Exception, redact: Redaction, *, has_left: bool) -> Fault:
     """Translate what aiohttp raises. Its reprs hold headers, so only chosen words are taken."""
-    message = _words(error)
+    message = _words(error, redact)
     if not has_left:
         return Fault(Trouble.UNREACHED, message)
     if isinstance(error, HttpProcessingError):
@@ -276,20 +267,20 @@ def _fault(error: Exception, *, has_left: bool) -> Fault:
     return Fault(Trouble.UNANSWERED, message)
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, redact: Redaction) -> str:
     for kinds, words in _WORDS:
         if isinstance(error, kinds):
-            return words.format(_reason(error)).removesuffix(": ")
+            return words.format(redact(_reason(error))[:_SHOWN]).removesuffix(": ")
     return type(error).__name__
 
 
 def _reason(error: Exception) -> str:
     """Tell why, in the words of the system or of the parser; "" where there are none."""
     if isinstance(error, HttpProcessingError):
-        return " ".join(error.message.split())[:120]
+        return " ".join(error.message.split())
     if not isinstance(error, OSError):
         return ""
     # asyncio puts words of its own in the place of the system's: which address it was, or several at once.
     # Errors of looking a host up are counted on their own: macOS has 8 for both an unknown host and a wrong format.
     number = 0 if isinstance(error, aiohttp.ClientConnectorDNSError) else error.errno or 0
-    return os.strerror(number) if number in errno.errorcode else str(error.strerror or "")[:120]
+    return os.strerror(number) if number in errno.errorcode else str(error.strerror or "")

@@ -60,12 +60,19 @@ _decode_verdict: Final = msgspec.json.Decoder(_Verdict).decode
 _decode_verdicts: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
 
+_READ: Final = 16_384
+"""Characters of a text in an answer that are looked at; no more of it than a thousand are told."""
+
+_EXCERPT: Final = 400
+"""Bytes of a body without a message that are looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judgement:
     """What an answer says of the changes that were sent, each in exactly one of three places.
 
     `trouble` tells why the `unanswered` are unanswered, None when the answer merely left them out.
-    `code` and `message` are for the ledger and the person.
+    `code` and `message` are for the ledger and the person, as those of each `RowError`: without secrets.
     """
 
     updated: Sequence[Change] = ()
@@ -91,7 +98,7 @@ def judge(answer: Answer, batch: Batch) -> Judgement:
         return _judge_failure(failure, answer, batch)
     if answer.status != 200:
         trouble = trouble_of_status("", answer.status, "")
-        return _nothing(batch, trouble, answer, f"HTTP {answer.status}{_excerpt(answer.body)}")
+        return _nothing(batch, trouble, answer, f"HTTP {answer.status}{_excerpt(answer)}")
     return _judge_success(answer, batch)
 
 
@@ -102,9 +109,11 @@ def _judge_success(answer: Answer, batch: Batch) -> Judgement:
         return _nothing(batch, Trouble.UNREADABLE, answer, f"an answer of another form: {error}")
     except ValueError:
         trouble = Trouble.WEB_PAGE if answer.body.lstrip()[:1] == b"<" else Trouble.UNREADABLE
-        return _nothing(batch, trouble, answer, f"an answer that is not JSON{_excerpt(answer.body)}")
+        return _nothing(batch, trouble, answer, f"an answer that is not JSON{_excerpt(answer)}")
     if status != "success":
-        return _nothing(batch, Trouble.UNREADABLE, answer, f"result.status {status[:60]!r}, not 'success'")
+        return _nothing(
+            batch, Trouble.UNREADABLE, answer, f"result.status {_said(answer, status, 60)!r}, not 'success'"
+        )
     return _match(verdicts, answer, batch)
 
 
@@ -153,7 +162,7 @@ def _match(verdicts: Mapping[str, _Verdict | None], answer: Answer, batch: Batch
         elif verdict.success:
             updated.append(change)
         else:
-            refused.append((change, RowError("not_updated", _clip(verdict.message), answer.status)))
+            refused.append((change, RowError("not_updated", _said(answer, verdict.message), answer.status)))
     return Judgement(updated, refused, unanswered, None, "no_verdict", "the answer does not tell", answer.status)
 
 
@@ -176,10 +185,10 @@ def _judge_failure(failure: _Error, answer: Answer, batch: Batch) -> Judgement:
             details = {}
         if details and None not in details.values():
             return _match(details, answer, batch)
-    trouble = trouble_of_status(failure.status, answer.status, failure.message)
-    code = _clip(failure.status, 60) or trouble.value
-    message = _clip(failure.message) or f"HTTP {answer.status}"
-    return Judgement((), (), batch.changes, trouble, code, message, answer.status)
+    message = _said(answer, failure.message)
+    trouble = trouble_of_status(failure.status, answer.status, message)
+    code = _said(answer, failure.status, 60) or trouble.value
+    return Judgement((), (), batch.changes, trouble, code, message or f"HTTP {answer.status}", answer.status)
 
 
 def _verdicts(data: Raw) -> dict[str, _Verdict | None]:
@@ -202,11 +211,12 @@ def _nothing(batch: Batch, trouble: Trouble, answer: Answer, message: str) -> Ju
     return Judgement((), (), batch.changes, trouble, trouble.value, message, answer.status)
 
 
-def _clip(text: str, most: int = 1_000) -> str:
-    """Cut what a server says: it stands in the ledger once a row."""
-    return text if len(text) <= most else text[:most] + "…"
+def _said(answer: Answer, text: str, most: int = 1_000) -> str:
+    """Take what a server says, cut: it stands in the ledger once a row. A cut secret would not be found any more."""
+    said = answer.redact(text[:_READ])
+    return said if len(said) <= most else said[:most] + "…"
 
 
-def _excerpt(body: bytes) -> str:
-    text = " ".join(body[:400].decode(errors="replace").split())
+def _excerpt(answer: Answer) -> str:
+    text = answer.redact(" ".join(answer.body[:_EXCERPT].decode(errors="replace").split()))
     return f": {text[:80]}" if text else ""

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cli.process import CREDENTIALS, Ended, command, end, environment, run, running
 from tests.runs import KEY, TOKEN, ndjson, read_ledger, row, rows
-from tests.servers.actions import Hang, Latency
+from tests.servers.actions import Action, Hang, Latency
 from tests.servers.misbehaving import MisbehavingServer, busiest_window, open_misbehaving
 from tests.servers.replies import failure, html, missing, ok, redirect, throttled, verdicts
 
@@ -407,6 +407,25 @@ async def test_secrets_come_from_files_when_they_are_named(changes: Path, tmp_pa
     assert ended.code == 0
     assert server.requests[0].headers["x-velt-api-key"] == KEY
     assert server.requests[0].headers["x-velt-auth-token"] == TOKEN
+
+
+async def test_a_secret_that_was_replaced_meanwhile_is_said_nowhere(changes: Path, tmp_path: Path) -> None:
+    old, new = "token-Old1-SECRET-05aB7", TOKEN
+
+    def behave(number: int, request: object) -> Action:
+        if number == 0:
+            (tmp_path / "token").write_text(new)
+            return failure("UNAUTHENTICATED", "expired")
+        return failure("INVALID_ARGUMENT", f"the session of {old} was replaced by {new}")
+
+    (tmp_path / "token").write_text(old)
+    async with open_misbehaving(behave) as server:
+        ended = await send(server, changes, "--auth-token-file", tmp_path / "token")
+        report = await run("report", ledger_of(changes))
+    assert (ended.code, server.requests[1].headers["x-velt-auth-token"]) == (1, new)
+    said = ended.err + report.out + ledger_of(changes).read_text()
+    assert "the session of [secret] was replaced by [secret]" in said
+    assert (old in said, new in said) == (False, False)
 
 
 async def test_another_key_is_refused_until_it_is_accepted(changes: Path) -> None:

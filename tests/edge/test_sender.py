@@ -31,6 +31,7 @@ from tests.servers.replies import (
     GzipBomb,
     Previous,
     data_as,
+    error_body,
     error_inside,
     extra,
     failure,
@@ -237,6 +238,11 @@ async def test_a_message_without_end_does_not_fill_the_ledger(tmp_path: Path) ->
     assert (tmp_path / "test.ledger.ndjson").stat().st_size < 500_000
 
 
+def escaped(text: str) -> bytes:
+    """Write a text for JSON, each character of it by its code."""
+    return "".join(f"\\u{ord(letter):04x}" for letter in text).encode()
+
+
 @pytest.mark.parametrize(
     "action",
     [
@@ -245,8 +251,15 @@ async def test_a_message_without_end_does_not_fill_the_ledger(tmp_path: Path) ->
         Answer(500, f"<pre>x-velt-api-key: {KEY}\nx-velt-auth-token: {TOKEN}"),
         verdicts({}, rest=f'{{"success":false,"message":"{KEY}"}}'),
         Raw(f"HTTP/1.1 200 {KEY}\x01\r\n{TOKEN}\r\n\r\n".encode()),
+        Answer(400, error_body("INVALID_ARGUMENT", "?").replace(b"?", escaped(f"{KEY} {TOKEN}"))),
+        Answer(403, error_body("PERMISSION_DENIED", "?").replace(b"?", escaped(f"{KEY} {TOKEN}"))),
+        Answer(500, b"<pre>" + escaped(f"{KEY} {TOKEN}")),
+        verdicts({}, rest=f'{{"success":false,"message":"{escaped(KEY + TOKEN).decode()}"}}'),
     ],
-    ids=["refusal", "credentials", "page", "verdict", "garbled"],
+    ids=[
+        *("refusal", "credentials", "page", "verdict", "garbled"),
+        *("refusal, escaped", "credentials, escaped", "page, escaped", "verdict, escaped"),
+    ],
 )
 async def test_a_secret_that_the_server_repeats_stands_nowhere(
     action: Action, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -254,8 +267,10 @@ async def test_a_secret_that_the_server_repeats_stands_nowhere(
     async with open_misbehaving([action, ok()]) as server:
         done = await one_batch(server, tmp_path)
     said = (tmp_path / "test.ledger.ndjson").read_text() + repr(done) + caplog.text
-    assert KEY not in said
-    assert TOKEN not in said
+    assert "[secret]" in said
+    for secret in (KEY, TOKEN):
+        assert secret not in said
+        assert escaped(secret).decode() not in said.replace("\\\\", "\\")
 
 
 async def test_a_run_that_was_in_doubt_leaves_no_doubt_when_it_has_gone_on(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from tests.servers.actions import Action, Closing, Cut, Drop, Flood, Hang, Noise
 from tests.servers.actions import garbled_status as garbled
 from tests.servers.http1 import Framing
 from tests.servers.misbehaving import MisbehavingServer, Script, open_misbehaving
+from tests.servers.replies import Answer as Reply
 from tests.servers.replies import GzipBomb, huge_header, ok, redirect, throttled, verdicts
 
 CREDENTIALS: Final = Credentials(KEY, TOKEN)
@@ -474,6 +475,53 @@ async def test_who_is_cancelled_leaves_no_connection_behind() -> None:
         await server.until(lambda: 0 in server.sent)  # it saw the client go
         await answer_of(transport)
     assert [request.connection for request in server.requests] == [0, 1]
+
+
+# --------------------------------------------------------------------------- secrets that a server repeats
+
+WRITTEN: Final = {"as it is": KEY, "escaped": "".join(f"\\u{ord(letter):04x}" for letter in KEY)}
+
+
+@pytest.mark.parametrize("written", WRITTEN.values(), ids=WRITTEN)
+async def test_an_answer_comes_as_it_is_and_knows_the_secrets_to_strike_out(written: str) -> None:
+    said = f'{{"{KEY}":"{written} {TOKEN}"}}'
+    async with serving([Reply(200, said, (("Retry-After", KEY),))]) as (_, transport):
+        answer = await answer_of(transport)
+    assert answer.body == said.encode()
+    assert answer.redact(said) == '{"[secret]":"[secret] [secret]"}'
+    assert KEY not in f"{answer!r} {answer}"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"HTTP/1.1 200 OK\r\n{KEY}\r\n",
+        f"HTTP/1.1 2x0 {KEY}\r\n",
+        f"HTTP/1.1 200 OK\r\nContent-Length: {KEY}\r\n",
+        f"HTTP/1.1 200 OK\r\nX-Echo: {KEY}{'z' * 20_000}\r\n",
+        f"HTTP/1.1 200 OK\r\nContent-Encoding: {KEY}\r\n",
+        *(f"HTTP/1.1 2x0 {'y' * count}{KEY}\r\n" for count in range(40, 70)),
+        *(f"HTTP/1.1 200 OK\r\nX-Echo: {'y' * count}{KEY}{'z' * 20_000}\r\n" for count in range(70, 93)),
+        *(f"HTTP/1.1 200 OK\r\nContent-Encoding: {'y' * count}{KEY}\r\n" for count in range(20)),
+    ],
+)
+async def test_no_part_of_a_secret_is_in_the_words_for_what_is_no_answer(head: str) -> None:
+    async with serving([Raw(f"{head}\r\n".encode())]) as (_, transport):
+        assert KEY[:8] not in (await fault_of(transport)).message
+
+
+async def test_secrets_that_were_replaced_are_struck_out_as_well() -> None:
+    read = [Credentials("the-new-key", TOKEN), Credentials("the-newest-key", "the-newest-token")]
+    async with (
+        open_misbehaving([ok()]) as server,
+        open_transport(Target(server.url, CREDENTIALS, lambda: read.pop(0)), 10) as transport,
+    ):
+        early = await answer_of(transport)
+        for _ in range(2):
+            assert await transport.renew(asyncio.get_running_loop().time())
+        late = await answer_of(transport)
+    for secret in (KEY, TOKEN, "the-new-key", "the-newest-key", "the-newest-token"):
+        assert early.redact(secret) == late.redact(secret) == "[secret]"
 
 
 def test_credentials_are_never_shown() -> None:
