@@ -417,4 +417,31 @@ MUTANTS: Final = (
         ],
         test="tests/edge/test_remote.py",
     ),
+    Mutant(
+        "a secret cut before it is struck out",
+        [Edit(_WIRE, "answer.redact(text[:_READ])", "answer.redact(text[:most])")],
+        test="tests/pure/test_wire_secrets.py",
+    ),
+    Mutant(
+        "an escaped secret not struck out",
+        [
+            Edit(
+                "bulk_update.pure.redaction",
+                "if secret.beginning in text or _HINTS.search(text):",
+                "if secret.beginning in text:",
+            )
+        ],
+        test="tests/pure/test_redaction.py",
+    ),
+    Mutant(
+        "a secret that was replaced not struck out",
+        [
+            Edit(
+                "bulk_update.edge.transport",
+                "self._redact.add(credentials.api_key, credentials.auth_token)",
+                "self._redact = Redaction(credentials.api_key, credentials.auth_token)",
+            )
+        ],
+        test="tests/edge/test_transport.py",
+    ),
 )

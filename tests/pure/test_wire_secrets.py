@@ -96,11 +96,21 @@ def test_a_secret_is_struck_out_and_the_rest_stays(name: str, write: Callable[[s
 @pytest.mark.parametrize("write", ESCAPES.values(), ids=ESCAPES)
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
 def test_no_cut_leaves_a_part_of_a_secret(place: tuple[int, str], write: Callable[[str], str]) -> None:
-    for most in (60, 80, 400, 1_000, 16_384):
-        for before in (1, LEAST, 12, len(SECRET)):
-            for filling in ("x", " "):
-                judgement = at(place, filling * (most - before) + write(SECRET) + " is wrong")
-                assert not [text for text in texts(judgement) if SECRET[:LEAST] in text.replace("\\", "")]
+    for shown in (60, 80, 1_000):
+        for before in range(2, 45):
+            judgement = at(place, "x" * (shown - before) + write(SECRET) + " is wrong")
+            assert not [text for text in texts(judgement) if SECRET[:2] in text.replace("\\", "")]
+
+
+@pytest.mark.parametrize("write", ESCAPES.values(), ids=ESCAPES)
+@pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
+@pytest.mark.parametrize("read", [400, 16_384])
+def test_where_no_more_of_a_text_is_read_hardly_a_part_of_a_secret_is_left(
+    read: int, place: tuple[int, str], write: Callable[[str], str]
+) -> None:
+    for before in (1, LEAST, 12, len(SECRET), 6 * LEAST, 7 * LEAST):
+        judgement = at(place, " " * (read - before) + write(SECRET) + " is wrong")
+        assert not [text for text in texts(judgement) if SECRET[:LEAST] in text.replace("\\", "")]
 
 
 def test_a_secret_with_what_json_must_escape_is_struck_out() -> None:
