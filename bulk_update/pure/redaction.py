@@ -75,8 +75,9 @@ class _Secret:
                 cuts |= ends
             ends = {end for at in ends for end in _ends_of(letter, text, at)}
             if not ends:
-                return max((cut.end() for at in cuts if (cut := _cut(text, at))), default=start)
-        return max(ends)
+                break
+        ends |= {cut.end() for at in cuts if (cut := _cut(text, at))}
+        return max(ends, default=start)
 
 
 def _ends_of(letter: str, text: str, at: int) -> Iterator[int]:

@@ -1,7 +1,6 @@
 """A secret is struck out in whatever way it is written, and nothing else is."""
 
 import json
-import re
 from collections.abc import Callable
 from html import escape, unescape
 from urllib.parse import quote
@@ -73,7 +72,7 @@ def test_what_is_left_of_a_secret_where_a_text_was_cut_is_struck_out(data: st.Da
         return
     written = "".join(f"\\u{ord(letter):04x}" for letter in secret)
     cut = data.draw(st.integers(6 * LEAST, len(written)))
-    assert re.fullmatch(r"key: \[secret\](u0{0,2}5?)?", redact(f"key: {written[:cut]}"))
+    assert redact(f"key: {written[:cut]}") == f"key: {STRUCK_OUT}"
 
 
 @given(st.text(), SECRETS)
