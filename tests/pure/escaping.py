@@ -5,10 +5,12 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from bulk_update.pure.redaction import STRUCK_OUT
+
 LETTERS: Final = "".join(map(chr, range(0x21, 0x7F)))
 """What a key or a token may be made of."""
 
-SECRETS: Final = st.text(LETTERS, min_size=8, max_size=60)
+SECRETS: Final = st.text(LETTERS, min_size=8, max_size=60).filter(lambda secret: secret != STRUCK_OUT)
 
 
 def in_json(letter: str) -> list[str]:
