@@ -12,12 +12,13 @@ from typing import IO, Final, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from bulk_update.cli.streams import LONGEST, data_stream, safe
+from bulk_update.cli.streams import LONGEST, data_stream, safe, say
 from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
 from bulk_update.errors import InputError
 from bulk_update.model import RowError, Status
 from bulk_update.pure.csv.sheet import Sheet, TableReader, encode_row, sheet_of
 from bulk_update.pure.ledger_lines import ResultLine, RunLine, Table, decode_line
+from bulk_update.pure.plural import counted
 from bulk_update.pure.refusals import Refusal, check_repeated
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
 from bulk_update.pure.seals import Append
@@ -57,19 +58,24 @@ class _Row:
 
 def failures(options: argparse.Namespace) -> int:
     """Print the rows that are not updated; 0, also when there are none."""
-    with open_ledger_for_reading(Path(options.ledger)) as file, data_stream() as out:
+    with open_ledger_for_reading(Path(options.ledger)) as file:
         rows = _Rows(file)
-        if options.format == "csv":
-            _write_csv(rows, out)
-        else:
-            _write_ndjson(rows, out)
+        with data_stream() as out:
+            if options.format == "csv":
+                _write_csv(rows, out)
+            else:
+                _write_ndjson(rows, out)
+    if rows.superseded:
+        left = counted(len(rows.superseded), "row is", "rows are")
+        say(f"{left} left out: later changes of the same activity have set all of the fields since")
     return 0
 
 
 class _Rows:
     """The rows that are not updated, in the order of the input: an activity's changes stay in theirs.
 
-    `tables`: how the inputs were laid out when they were read last, those that were CSV.
+    `tables`: how the inputs were laid out when they were read last, those that were CSV. `superseded`: rows that were
+    left out, by the offsets of their results: later changes have set all of their fields since.
     """
 
     def __init__(self, file: LedgerFile) -> None:
@@ -77,6 +83,7 @@ class _Rows:
         self._inputs: list[str] = []
         self._invalid: list[_Place] = []
         self._readers: list[dict[str, TableReader]] = []
+        self.superseded: set[int] = set()
         self.tables: Sequence[Table] = ()
         self.are_all_tables = False
         plan = RetryPlan()
@@ -99,6 +106,8 @@ class _Rows:
             elif (members := _open(row, line)) is not None:
                 last = _result_at(self._file, row.last_offset, row.last_size)
                 yield _Row(members, _notes(line, row.status, last.error))
+            else:
+                self.superseded.add(offset)
 
     def _fold(self, append: Append) -> None:
         offset = append.offset

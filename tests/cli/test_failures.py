@@ -80,6 +80,17 @@ async def test_which_of_two_values_was_meant_is_for_a_person_to_say(record: str,
     assert json.dumps(record)[1:-1] in again.read_text().replace('""', '\\"')
 
 
+async def test_rows_that_later_changes_have_made_void_are_left_out_and_counted(tmp_path: Path) -> None:
+    path, ledger = tmp_path / "changes.ndjson", tmp_path / "ledger"
+    path.write_text(ndjson([row("a", actionIcon="old"), row("a", actionIcon="new")]))
+    async with open_misbehaving([verdicts({"a": False}), ok()]) as server:
+        await send(server, path, "--ledger", ledger)
+    for form in ("ndjson", "csv"):
+        ended = await run("failures", ledger, "--format", form, env={})
+        assert "old" not in ended.out
+        assert ended.err.startswith("1 row is left out: later changes")
+
+
 # ------------------------------------------------------------------------------ what a summary says of them
 
 
