@@ -12,6 +12,9 @@ _FIRST: Final = 4
 _SLOWER: Final = 2.0
 """How many times its best the latency may be for the number to grow."""
 
+_TELLING: Final = 20
+"""Answers after which their latency, smoothed, tells something: a few may be quick by chance."""
+
 _MEMORY: Final = 0.1
 
 _OVERDUE: Final = 4.0
@@ -32,6 +35,7 @@ class Concurrency:
         self._per_second = per_second
         self._latency: float | None = None
         self._best = math.inf
+        self._answers = 0
         self._enough = most if per_second is not None else min(most, _FIRST)
         self._overdue = 0
 
@@ -56,9 +60,11 @@ class Concurrency:
 
     def answered(self, seconds: float) -> None:
         """Note how long an answer took."""
-        self._best = min(self._best, seconds)
         before = self._latency
         self._latency = seconds if before is None else before + _MEMORY * (seconds - before)
+        self._answers += 1
+        if self._answers >= _TELLING:
+            self._best = min(self._best, self._latency)
         self._follow()
 
     def _follow(self) -> None:
