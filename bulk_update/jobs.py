@@ -123,13 +123,17 @@ async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterato
         if sandbox is not None and observer is not None:
             stack.callback(_tell_violations, sandbox, observer)
         intake: Intake = RunIntake(state.settled, state.tally)
+        waiting = 0
         if rows is None:
             again = retry.rows(state.doubtful_keys())
+            waiting = len(retry.not_updated()) - len(again)
             rows, intake = _ledger_rows(file, again, begin.inputs), RetryIntake(state)
         if sandbox is not None and isinstance(job.target, Rehearsal) and job.target.seed is None:
             rows = SeedingRows(rows, sandbox.store.ensure)
         control = RateFile(job.ledger)
-        yield Run(job.plan, Stage(rows, intake, state, file, begin, transport, observer, control, clock))
+        yield Run(
+            job.plan, Stage(rows, intake, state, file, begin, transport, observer, control, clock, waiting=waiting)
+        )
 
 
 def fingerprint(api_key: str, salt: str) -> str:

@@ -47,7 +47,7 @@ class Ended:
     """How a run ended. `reason`: what stopped it early, None when nothing did.
 
     `begin`: what the run was; `main`: what the main job was last. `is_input_left`: that has not read its input
-    to the end.
+    to the end. `waiting`: rows that this retry left for the main job to settle first.
     """
 
     summary: Summary
@@ -55,6 +55,7 @@ class Ended:
     begin: RunLine
     main: RunLine
     is_input_left: bool
+    waiting: int = 0
 
 
 class Run:
@@ -281,7 +282,7 @@ class Run:
         summary = replace(summary, exit=_exit_code(summary, reason), stopped=stopped)
         begin, last = self._stage.begin, self._stage.state.main_run
         main = last if begin.verb == RETRY and last is not None else begin
-        return Ended(summary, reason, begin, main, is_input_left=not is_whole)
+        return Ended(summary, reason, begin, main, is_input_left=not is_whole, waiting=self._stage.waiting)
 
     def _summary(self) -> Summary:
         state, books = self._stage.state, self._books

@@ -36,7 +36,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What a run acts on: where rows come from, where they go, and what is recorded."""
+    """What a run acts on: where rows come from, where they go, and what is recorded.
+
+    `waiting`: rows that a retry leaves for the main job to settle first.
+    """
 
     rows: Rows
     intake: Intake
@@ -48,3 +51,4 @@ class Stage:
     control: RateFile | None = None
     clock: Clock = field(default_factory=WallClock)
     chance: Chance = field(default_factory=random.SystemRandom)
+    waiting: int = 0

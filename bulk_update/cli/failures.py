@@ -93,7 +93,7 @@ class _Rows:
             self._fold(append)
 
         file.read(fold)
-        places: list[_Place] = [(row.offset, row.size, row) for row in plan.rows()]
+        places: list[_Place] = [(row.offset, row.size, row) for row in plan.not_updated()]
         self._places = self._in_order([*places, *self._invalid])
 
     def __iter__(self) -> Iterator[_Row]:

@@ -62,8 +62,13 @@ def _next_of_run(ended: "Ended", words: Sequence[str]) -> NextStep | None:
 
 
 def _next_of_retry(ended: "Ended", words: Sequence[str]) -> NextStep | None:
-    """Tell what follows a retry. Rows that were never read are for the main job: only the input has them."""
+    """Tell what follows a retry. Rows that were never read are for the main job: only the input has them.
+
+    So is the order of changes that a run of it has sent which did not go to its end.
+    """
     summary = ended.summary
+    if ended.waiting:
+        return NextStep(_main_job(ended, words))
     if summary.failed or summary.unknown:
         return NextStep(_listing(ended))
     if summary.invalid:

@@ -25,7 +25,7 @@ SHOWN: Final = 10
 def describe_summary(ended: "Ended", following: NextStep | None, columns: int | None = None) -> str:
     """Write the digest of a run. `following`: what to run next. `columns`: of the terminal, None without one."""
     summary = ended.summary
-    lines = [_counts(summary), _effort(summary), *_asides(summary)]
+    lines = [_counts(summary), _effort(summary), *_asides(summary), *_waiting(ended)]
     lines = [part for line in lines for part in wrapped(line, columns)]
     if summary.failures:
         lines += [_heading(summary), *describe_failures(summary.failures, ended.begin.inputs, columns)]
@@ -59,6 +59,14 @@ def _asides(summary: Summary) -> list[str]:
         results = counted(summary.absent, "result in the ledger is of a row", "results in the ledger are of rows")
         lines.append(f"{results} that the input no longer has")
     return lines
+
+
+def _waiting(ended: "Ended") -> list[str]:
+    """Say which rows a retry has left out."""
+    if not ended.waiting:
+        return []
+    rows = counted(ended.waiting, "row was", "rows were")
+    return [f"{rows} not sent again: only the main job can tell the order of these changes and others"]
 
 
 def describe_briefly(ended: "Ended") -> str:

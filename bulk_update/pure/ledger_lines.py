@@ -144,6 +144,19 @@ class EndLine(msgspec.Struct, tag_field="type", tag="end"):
     exit: int
     summary: dict[str, object]
 
+    @property
+    def is_all_settled(self) -> bool:
+        """Tell whether the input was read to its end, and each of its rows had a result."""
+        return self.summary.get("complete") is True and self.summary.get("unsent") == 0
+
+    @property
+    def is_in_order(self) -> bool:
+        """Tell whether, besides, each row was sent again that had to be, for the order of its activity's changes.
+
+        A run that is stopped leaves such rows as they were: with the result that they had.
+        """
+        return self.is_all_settled and self.summary.get("stopped") is None
+
 
 Line = RunLine | SendingLine | RequestLine | ResultLine | RateLine | CutLine | EndLine
 _line_decoder: Final[msgspec.json.Decoder[Line]] = msgspec.json.Decoder(Line)

@@ -86,7 +86,7 @@ class LedgerState:
                 self.seconds += _number(line.summary.get("run_seconds"))
                 if not self._is_retry:
                     self.complete = line.summary.get("complete") is True
-                    self.is_all_settled = self.complete and line.summary.get("unsent") == 0
+                    self.is_all_settled = line.is_all_settled
             case _:
                 pass
 

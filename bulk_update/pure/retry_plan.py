@@ -3,6 +3,10 @@
 Rows whose last result is failed or unknown are sent again in the order of their first result, which is
 input order for each activity. Of a change that a later one of its activity has since been updated over,
 only the fields are sent that the later one left alone; where it left none, the row is superseded.
+
+Which of two changes is the later one a ledger tells of rows that one run of the main job has sent, and of all rows
+when such a run has gone to its end: until then, what it has sent may stand before rows that an earlier one has
+sent, which it would have sent again behind it (`pure.intake`).
 """
 
 from collections.abc import Collection
@@ -12,7 +16,7 @@ import msgspec
 from msgspec import Raw
 
 from bulk_update.model import Change, Status
-from bulk_update.pure.ledger_lines import DOUBT, ResultLine, RunLine, SendingLine, decode_line
+from bulk_update.pure.ledger_lines import DOUBT, RETRY, EndLine, ResultLine, RunLine, SendingLine, decode_line
 from bulk_update.pure.seals import Append
 from bulk_update.pure.settled import row_key
 from bulk_update.pure.shape import FIELDS
@@ -29,7 +33,8 @@ class OpenRow(msgspec.Struct, gc=False):
     activity; `last_offset`, `last_size`: its last one.
     `status`: of the last. `overwritten`: bit mask of the fields that later changes of its activity have set
     since. `doubt`: some request with it got no answer, so that it may have been applied. `later`: keys of later
-    changes of its activity that were sent since.
+    changes of its activity that were sent since. `passed`: the stretch of the ledger in which a later run of the
+    main job has sent a change of its activity, so that it is not known which of them is the later one.
     """
 
     offset: int
@@ -40,6 +45,7 @@ class OpenRow(msgspec.Struct, gc=False):
     overwritten: int = 0
     doubt: bool = False
     later: frozenset[int] | None = None
+    passed: int = 0
 
 
 class RetryPlan:
@@ -51,6 +57,10 @@ class RetryPlan:
         self._by_activity: dict[int, tuple[OpenRow, ...]] = {}
         self._fields: dict[int, int] = {}
         self._is_retry = False
+        self._run_began = 0
+        """Where the last run of the main job begins."""
+        self._stretch = 1
+        """Number of this part of the ledger: one ends where a run of the main job has brought all rows in order."""
 
     def fold(self, append: Append) -> None:
         """Take in what one append tells."""
@@ -62,19 +72,29 @@ class RetryPlan:
             elif isinstance(line, SendingLine) and self._by_activity:
                 self._note_fields(line)
             elif isinstance(line, RunLine):
-                self._is_retry = line.verb == "retry"
+                self._is_retry = line.verb == RETRY
+                self._run_began = self._run_began if self._is_retry else offset
+            elif isinstance(line, EndLine):
+                self._stretch += line.is_in_order and not self._is_retry
             offset += len(text) + 1
 
     def rows(self, doubtful: Collection[int] = ()) -> list[OpenRow]:
         """List what is to be sent again, in the order of the ledger.
 
         `doubtful`: keys of rows that may have been applied and have no result. A row that such a later one of
-        its activity may have been applied over is left out: it waits until the main job has settled that.
+        its activity may have been applied over is left out, and so is one of which it is not known which changes
+        of its activity are the later ones: it waits until the main job has settled that.
         """
-        rows = (row for rows in self._rows.values() for row in rows)
         lost = {key for key in doubtful if key not in self._rows}  # the others are sent again here, in their turn
-        left = (row for row in rows if row.later is None or row.later.isdisjoint(lost))
-        return sorted(left, key=lambda row: row.offset)
+        return [
+            row
+            for row in self.not_updated()
+            if row.passed != self._stretch and (row.later is None or row.later.isdisjoint(lost))
+        ]
+
+    def not_updated(self) -> list[OpenRow]:
+        """List all rows that failed or are unknown, in the order of the ledger."""
+        return sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.offset)
 
     def _fold_result(self, line: ResultLine, offset: int, size: int) -> None:
         status = Status(line.status)
@@ -124,9 +144,12 @@ class RetryPlan:
                 continue
             key = row_key(line.organization_id, identifier, check)
             self._fields[key] = fields
-            if key not in self._rows:
-                for row in rows:
+            is_new = key not in self._rows
+            for row in rows:
+                if is_new:
                     row.later = (row.later or frozenset()) | {key}
+                if not self._is_retry and row.offset < self._run_began:
+                    row.passed = self._stretch
 
 
 def change_again(row: OpenRow, line: ResultLine, source: int) -> Change:

@@ -42,11 +42,12 @@ def ended(
     reason: BulkUpdateError | None = None,
     *,
     left: bool = False,
+    waiting: int = 0,
     api: str = "https://api.velt.dev",
     **counts: Any,
 ) -> Ended:
     begin = RunLine(1, "0.1.0", "", verb, ["changes.ndjson"], api, "", "")
-    return Ended(summary(**counts), reason, begin, begin, is_input_left=left)
+    return Ended(summary(**counts), reason, begin, begin, is_input_left=left, waiting=waiting)
 
 
 REFUSED: Final = CredentialsRefused("the API refused the credentials")
@@ -79,6 +80,7 @@ OF_RETRY: Final = [
     (ended(RETRY, unsent=3, api="sandbox"), f"bulk-update changes.ndjson --ledger {LEDGER} --sandbox"),
     (ended(RETRY, unsent=3, api="http://127.0.0.1:8787"), f"{MAIN} --api-url http://127.0.0.1:8787"),
     (ended(RETRY, failed=1, left=True), FAILURES),
+    (ended(RETRY, failed=2, left=True, waiting=1), MAIN),
     (ended(RETRY, unknown=1, invalid=1), FAILURES),
     (ended(RETRY, invalid=1), MAIN),
     (ended(RETRY, updated=3, left=True), MAIN),

@@ -99,11 +99,13 @@ class Paper:
     seal: Seal = field(default_factory=Seal)
     steps: Iterator[int] = field(default_factory=lambda: iter(range(0)))
 
-    def run(self, records: Sequence[str], verdict: Verdict = all_ok, steps: int = 1_000_000) -> "Paper":
-        """Run the main job; after `steps` steps the process is gone."""
+    def run(
+        self, records: Sequence[str], verdict: Verdict = all_ok, steps: int = 1_000_000, most: int = 1_000_000
+    ) -> "Paper":
+        """Run the main job; after `steps` steps the process is gone; after `most` changes it stops in good order."""
         self._begin("run", steps)
         with suppress(Crash):
-            self._send(RunIntake(self.state.settled, self.state.tally), read_rows(records), verdict)
+            self._send(RunIntake(self.state.settled, self.state.tally), read_rows(records), verdict, most)
         return self
 
     def retry(self, verdict: Verdict = all_ok, steps: int = 1_000_000) -> "Paper":
@@ -155,7 +157,7 @@ class Paper:
         self.ledger += sealed(lines, after=self.seal)
         self.seal = self.seal.next(lines)
 
-    def _send(self, intake: Intake, rows: Sequence[Change | Invalid], verdict: Verdict) -> None:
+    def _send(self, intake: Intake, rows: Sequence[Change | Invalid], verdict: Verdict, most: int = 1_000_000) -> None:
         writer, tally = ResultWriter(["in.ndjson"]), self.state.tally
         admitted = intake.admit(rows)
         for invalid in admitted.invalid:
@@ -165,7 +167,7 @@ class Paper:
             self._append(writer.superseded(change))
             tally.replace(Status.SUPERSEDED, Status(change.was))
         number = self.state.last_request
-        for change in admitted.changes:
+        for change in admitted.changes[:most]:
             number += 1
             self._append(sending_line(number, TIME, Batch(change.organization, [change])))
             self._step()
@@ -181,7 +183,9 @@ class Paper:
                 tally.replace(status, Status(change.was))
             else:
                 tally.settle(status)
-        self._append(encode_line(EndLine(TIME, 0, {"run_seconds": 1.0, "complete": True, "unsent": tally.unsent})))
+        stopped = "a signal" if most < len(admitted.changes) else None
+        summary: dict[str, object] = {"run_seconds": 1.0, "complete": True, "unsent": tally.unsent, "stopped": stopped}
+        self._append(encode_line(EndLine(TIME, 0, summary)))
 
 
 def read_back(ledger: bytes) -> tuple[LedgerState, RetryPlan, SealedReader]:

@@ -158,6 +158,73 @@ def test_a_row_that_was_itself_on_its_way_is_sent_again() -> None:
         assert crashed.api["org", "x"]["actionIcon"] == "new"
 
 
+FIRST, LAST, THIRD = (record("x", actionIcon=word) for word in ("first", "last", "third"))
+
+Breaking = Callable[[Paper, list[str], Callable[[Change], str]], Paper]
+
+
+def killed(paper: Paper, rows: list[str], verdict: Callable[[Change], str]) -> Paper:
+    return paper.run(rows, verdict, steps=4)
+
+
+def stopped(paper: Paper, rows: list[str], verdict: Callable[[Change], str]) -> Paper:
+    return paper.run(rows, verdict, most=1)
+
+
+@pytest.mark.parametrize("broken_off", [killed, stopped])
+@pytest.mark.parametrize(("word", "status"), [(OK, "updated"), (REFUSED, "failed"), (LOST_UNTOLD, "unknown")])
+def test_a_row_waits_where_a_run_broke_off_behind_one_that_was_inserted_before_it(
+    broken_off: Breaking, word: str, status: str
+) -> None:
+    paper = Paper().run([LAST], lambda _: REFUSED)
+    broken_off(paper, [FIRST, LAST], lambda _: word)
+    assert [change.id for change in paper.seen] == ["x"]
+    before = paper.counts
+    paper.retry()
+    assert [values["actionIcon"] for _, values in paper.sent] == ([] if word == OK else ["first"])
+    assert paper.counts["failed"] == before["failed"] - (status == "failed")
+    assert "superseded" not in paper.retry().counts
+    assert paper.run([FIRST, LAST]).counts == {"updated": 2}
+    assert paper.api == expected_api([FIRST, LAST])
+
+
+def test_a_row_that_waits_is_one_that_is_not_updated() -> None:
+    paper = stopped(Paper().run([LAST], lambda _: REFUSED), [FIRST, LAST], lambda _: OK)
+    _, plan, _ = read_back(paper.ledger)
+    assert (len(plan.rows()), len(plan.not_updated())) == (0, 1)
+
+
+def test_a_row_waits_for_the_main_job_however_often_that_breaks_off_and_whatever_is_retried_between() -> None:
+    rows = [FIRST, THIRD, LAST]
+    paper = Paper().run([LAST], lambda _: REFUSED)
+    paper.run([FIRST, LAST], most=1).retry().run([FIRST, LAST], most=0).retry()
+    paper.run(rows, most=1).retry().run(rows, steps=1).retry()
+    assert paper.counts == {"updated": 2, "failed": 1}
+    assert paper.run(rows, lambda _: REFUSED).retry().counts == {"updated": 3}
+    assert paper.api == expected_api(rows)
+
+
+def test_a_row_of_a_run_that_broke_off_waits_when_the_next_one_breaks_off_before_it() -> None:
+    paper = Paper().run([LAST, record("y")], lambda _: REFUSED, most=1)
+    paper.run([FIRST, LAST, record("y")], most=1).retry()
+    assert paper.sent == []
+    assert paper.run([FIRST, LAST, record("y")]).api == expected_api([FIRST, LAST, record("y")])
+
+
+def test_no_row_waits_where_one_run_has_sent_all_changes_of_its_activity() -> None:
+    paper = Paper().run([OLD, NEW, record("y")], by_icon(old=REFUSED), most=2)
+    assert paper.retry().sent == [("x", {"entityData": {"n": 1}})]
+    paper = Paper().run([OLD, NEW], lambda _: REFUSED).run([OLD, NEW, record("y"), record("z")], most=1)
+    assert len(paper.retry(lambda _: REFUSED).sent) == len(paper.retry().sent) == 2
+
+
+def test_no_row_waits_when_the_main_job_has_gone_to_its_end() -> None:
+    paper = Paper().run([OLD], lambda _: REFUSED).run([OLD, NEW, record("y")], most=1)
+    assert paper.retry().sent == []
+    assert paper.run([OLD, NEW, record("y")]).retry().sent == [("x", {"entityData": {"n": 1}})]
+    assert paper.run([OLD, NEW, record("y"), record("z")], most=0).retry().counts == {"updated": 3}
+
+
 @pytest.mark.parametrize(
     ("words", "is_doubtful"),
     [
@@ -225,6 +292,7 @@ def check_nothing_went_back(before: Fields, after: Fields) -> None:
 events = st.one_of(
     st.tuples(st.just("insert"), st.integers(0, 6), field_sets),
     st.tuples(st.just("run"), st.integers(1, 30), field_sets),
+    st.tuples(st.just("stop"), st.integers(0, 5), field_sets),
     st.tuples(st.just("retry"), st.integers(1, 30), field_sets),
 )
 
@@ -249,6 +317,8 @@ def test_whatever_is_inserted_fails_and_breaks_off_everything_ends_in_input_orde
             rows.insert(number % (len(rows) + 1), new(names))
         elif kind == "run":
             paper.run(rows, verdict, steps=number)
+        elif kind == "stop":
+            paper.run(rows, verdict, most=number)
         elif paper.ledger:
             paper.retry(verdict, steps=number)
     paper.run(rows)
