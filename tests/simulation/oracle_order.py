@@ -115,6 +115,21 @@ def judge_state(evidence: Evidence) -> None:
         record = history.api.records.get(place, {})
         for name in {name for row in rows for name in row.fields}:
             _judge_field(evidence, name, rows, record.get(name), doubtful)
+        if evidence.done.leg.verb == "run":
+            _judge_superseded(evidence, place, rows)
+
+
+def _judge_superseded(evidence: Evidence, place: Activity, rows: Sequence[Record]) -> None:
+    """A row is superseded by changes that stand behind it in the input, or that the input no longer has."""
+    checks = {row.check for row in rows}
+    updated = [row for row in map(evidence.history.written.__getitem__, evidence.ever_updated) if row.is_valid]
+    gone = [row for row in updated if (row.organization, row.id) == place and row.check not in checks]
+    for at, row in enumerate(rows):
+        if evidence.stands.statuses(key(row)) != ["superseded"]:
+            continue
+        behind = [other for other in rows[at + 1 :] if key(other) in evidence.ever_updated]
+        if not row.fields.keys() <= {name for other in (*behind, *gone) for name in other.fields}:
+            evidence.history.accuse(3, f"{place}: {row.activity!r} is superseded, but not by what stands behind it")
 
 
 def _judge_field(

@@ -1,4 +1,4 @@
-"""A run that follows at once on one that died or was stopped."""
+"""A run that follows on one that died or was stopped: at once, or as a retry when the input was edited between."""
 
 from dataclasses import replace
 from random import Random
@@ -10,7 +10,7 @@ from bulk_update.pure.group import Limits
 from bulk_update.pure.pacing import Rate
 from tests.simulation.process import End, Ending
 from tests.simulation.runs import Leg
-from tests.simulation.scenario import Scenario, draw_scenario
+from tests.simulation.scenario import Scenario, calm_leg, draw_scenario
 from tests.simulation.simulate import simulate
 
 
@@ -30,6 +30,26 @@ def draw_restart(chance: Random) -> Scenario:
     end = chance.choice((End.SIGNAL, End.CRASH, End.POWER_CUT))
     first = Leg(plan=plan, ending=Ending(end, chance.choice(("left", "delivered")), 3), pause=0.0)
     return replace(draw_scenario(chance), legs=[first, Leg(plan=plan, pause=0.0)])
+
+
+def draw_retry_of_edited_rows(chance: Random) -> Scenario:
+    """Draw rows that fail, edits, a run that ends soon after the first of its rows, and a retry."""
+    scenario = draw_scenario(chance)
+    rows = chance.randint(1, 6)
+    taste = replace(scenario.taste, ids=1, culprits=0.4, invalid=0.0, repeated=0.0, poison=0.0)
+    broken = replace(calm_leg(chance, "run"), edits=chance.randint(1, 4), ending=_soon(chance))
+    legs = [calm_leg(chance, "run"), broken, calm_leg(chance, "retry")]
+    return Scenario(taste, [rows], frozenset(), frozenset(), legs)
+
+
+def _soon(chance: Random) -> Ending:
+    end = chance.choice((End.SIGNAL, End.TWO_SIGNALS, End.CRASH, End.POWER_CUT))
+    return Ending(end, chance.choice(("left", "delivered", "synced")), chance.randint(1, 4))
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_a_retry_supersedes_no_row_by_one_that_stands_before_it(seed: int) -> None:
+    assert not simulate(seed, draw_retry_of_edited_rows).violations
 
 
 @pytest.mark.parametrize("seed", range(25))
