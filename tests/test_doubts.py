@@ -1,8 +1,10 @@
 """What may have been applied is never told as if it had not been, and nothing else is said to be in doubt."""
 
 import errno
+import json
 import os
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
@@ -147,6 +149,49 @@ async def test_a_request_that_the_end_overtakes_is_in_doubt(tmp_path: Path) -> N
         summary = await interrupted(server, tmp_path, 4, plan(2), leave)
         assert (summary.unsent, summary.in_doubt, summary.exit) == (4, 4, 143)
         assert read_ledger(tmp_path / LEDGER).lines[-1]["summary"]["in_doubt"] == 4
+
+
+async def test_a_row_that_was_on_its_way_is_in_doubt_until_the_input_has_it_no_more(tmp_path: Path) -> None:
+    first, edited = rows(1)[0], row("a0", actionIcon="edited")
+    async with open_misbehaving([Hang(applied=True), ok(), NONE]) as server:
+
+        async def leave(run: Run) -> None:
+            await server.until(lambda: len(server.requests) == 1)
+            run.leave(Interrupted(15))
+
+        await interrupted(server, tmp_path, 1, plan(), leave)
+        summary = (await carry_out(server.url, [edited], tmp_path, replace(plan(), limit=0))).summary
+        assert (summary.unsent, summary.in_doubt) == (0, 1)
+        for _ in range(2):
+            summary = (await carry_out(server.url, [edited], tmp_path)).summary
+            assert (summary.updated, summary.unsent, summary.in_doubt, summary.exit) == (1, 0, 0, 0)
+            summary = await retry(server.url, tmp_path)
+            assert (summary.updated, summary.unsent, summary.in_doubt, summary.exit) == (1, 0, 0, 0)
+        summary = (await carry_out(server.url, [edited, first], tmp_path)).summary
+    assert (summary.failed, summary.in_doubt) == (1, 0)
+    assert told(tmp_path)[2] == ("failed", FAILED + DOUBT)
+
+
+async def test_a_retry_waits_for_no_row_that_the_input_has_no_more(tmp_path: Path) -> None:
+    older = row("a0", entityData={"n": 1}, actionIcon="older")
+    newer, edited = row("a0", actionIcon="newer"), row("a0", actionIcon="edited")
+    async with open_misbehaving([NONE, Hang(applied=True), ok()]) as server:
+
+        async def leave(run: Run) -> None:
+            await server.until(lambda: len(server.requests) == 2)
+            run.leave(Interrupted(15))
+
+        job = Job(Changes([older, newer], "test"), tmp_path / LEDGER, api(server.url), plan())
+        async with open_run(job) as run, anyio.create_task_group() as group:
+            group.start_soon(leave, run)
+            await run.carry_out()
+        summary = await retry(server.url, tmp_path)
+        assert (summary.failed, summary.unsent, summary.in_doubt, summary.exit) == (1, 1, 1, 3)
+        summary = (await carry_out(server.url, [older, edited], tmp_path)).summary
+        assert (summary.failed, summary.updated, summary.in_doubt) == (1, 1, 0)
+        summary = await retry(server.url, tmp_path)
+        assert (summary.updated, summary.exit) == (2, 0)
+        assert json.loads(server.requests[-1].activities[0]) == {"id": "a0", "entityData": {"n": 1}}
 
 
 async def test_what_is_on_disk_is_counted_though_the_run_is_left_while_it_is_written(

@@ -1,7 +1,7 @@
 """Which of the rows that were read are to be sent: not those that are settled already (DESIGN section 2.3)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
@@ -39,6 +39,9 @@ class Intake(Protocol):
     def absent(self) -> int:
         """Count the results of rows that the input no longer has, when it was read to its end."""
 
+    def gone(self) -> Collection[int]:
+        """Give the keys of rows in doubt that the input no longer has, when it was read to its end."""
+
 
 class RunIntake:
     """Pass on the rows that have no result yet.
@@ -48,9 +51,11 @@ class RunIntake:
     over the later one (DESIGN, invariant 3).
     """
 
-    def __init__(self, settled: SettledRows, tally: Tally) -> None:
+    def __init__(self, settled: SettledRows, tally: Tally, doubtful: Collection[int] = ()) -> None:
         self._settled = settled
         self._tally = tally
+        self._gone = set(doubtful)
+        """Keys of rows in doubt that were not read yet."""
         self._run = settled.next_run
         self._latest = KeyBag()
         """Activities of which a row was read that an earlier run did not send, and the last run that sent one."""
@@ -60,6 +65,8 @@ class RunIntake:
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Tell which rows are new, and count all."""
         self._tally.read += len(rows)
+        if self._gone:
+            self._gone.difference_update(row_keys(map(_known_by, rows)))
         if len(self._settled):
             rows = self._unsettled(rows, self._settled.oldest_run)
         invalid = [row for row in rows if type(row) is Invalid]
@@ -73,6 +80,10 @@ class RunIntake:
     def absent(self) -> int:
         """Count the results that no row of the input was matched with."""
         return len(self._settled)
+
+    def gone(self) -> Collection[int]:
+        """Give the keys of rows in doubt that were not read."""
+        return self._gone
 
     def _unsettled(self, rows: Sequence[Change | Invalid], oldest: int) -> Sequence[Change | Invalid]:
         """Pass on the rows of a block that are to be sent.
@@ -120,8 +131,8 @@ class RetryIntake:
         tally, settled = state.tally, state.settled
         for status, rows in settled.counts().items():
             tally.settle(status, rows)
-        # Where the main job has ended with a result for each row, what was lost before is in its input no more.
-        lost = 0 if state.is_all_settled else sum(not settled.has(key) for key in state.doubtful_keys())
+        self._gone = state.gone_keys()
+        lost = sum(not settled.has(key) for key in state.doubtful_keys() - self._gone)
         tally.read = sum(tally.settled.values()) + lost
 
     def conclude(self) -> None:
@@ -130,6 +141,10 @@ class RetryIntake:
     def absent(self) -> int:
         """Count none: the ledger is the input."""
         return 0
+
+    def gone(self) -> Collection[int]:
+        """Give the keys of rows in doubt that the main job has not found in its input."""
+        return self._gone
 
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Pass on all rows of which something is left to send; the others are superseded."""

@@ -81,7 +81,8 @@ class RetryPlan:
     def rows(self, doubtful: Collection[int] = ()) -> list[OpenRow]:
         """List what is to be sent again, in the order of the ledger.
 
-        `doubtful`: keys of rows that may have been applied and have no result. A row that such a later one of
+        `doubtful`: keys of rows that may have been applied and have no result, as far as they may still be in the
+        input. A row that such a later one of
         its activity may have been applied over is left out, and so is one of which it is not known which changes
         of its activity are the later ones: it waits until the main job has settled that.
         """

@@ -73,6 +73,7 @@ class Gathering:
         self._seconds = 0.0
         self._unended = 0.0
         self._complete = False
+        self._is_in_order = False
         self._main: RunLine | None = None
         self._unsent: int | None = None
         self._outages = OutageFacts()
@@ -111,7 +112,7 @@ class Gathering:
             retry=_within_bounds(["retry", positional(ledger), *(target(last, here) if last.api == SANDBOX else ())]),
             counts=counts,
             unsent=self._unsent,
-            in_doubt=in_doubt,
+            in_doubt=0 if self._is_in_order else in_doubt,  # what is left of them the input no longer has
             doubtful=doubtful,
             requests=self._requests,
             attempts=sum(self._outcomes.values()),
@@ -227,7 +228,7 @@ class Gathering:
             del self._runs[1]
         self._doubts.begin()
         if not self._runs[-1].is_retry:
-            self._complete, self._unsent = False, None
+            self._complete, self._is_in_order, self._unsent = False, False, None
             self._main = line
 
     def _end(self, line: EndLine) -> None:
@@ -236,7 +237,7 @@ class Gathering:
         self._seconds += run.seconds
         self._outages = _together(self._outages, run.outages)
         if not run.is_retry:
-            self._complete, self._unsent = run.is_complete, run.unsent
+            self._complete, self._is_in_order, self._unsent = run.is_complete, line.is_in_order, run.unsent
         elif self._unsent is not None:  # a retry finds rows that were lost; of rows that never left it knows nothing
             self._unsent = max(self._unsent, run.unsent or 0)
 

@@ -66,6 +66,15 @@ def test_results_of_rows_that_the_input_no_longer_has_are_counted_apart() -> Non
     assert state.tally.read == 1
 
 
+def test_a_row_in_doubt_is_gone_when_it_was_not_read() -> None:
+    first, other = (row_key("org", row.id, row.check) for row in read_rows([A, OTHER]))
+    intake = RunIntake(SettledRows(), Tally(), {first, other})
+    intake.admit(read_rows([B]))
+    assert intake.gone() == {first, other}
+    intake.admit(read_rows([INVALID, A]))
+    assert intake.gone() == {other}
+
+
 @pytest.mark.parametrize("rows", [[A, B, A], [A, A], [A, B, C, OTHER, B, A, INVALID]])
 def test_after_a_crash_at_any_step_the_same_input_ends_right(rows: list[str]) -> None:
     steps = 0

@@ -76,6 +76,27 @@ def test_a_row_that_is_sent_again_is_in_doubt_again() -> None:
     assert state_of(sending(1, A), request_line(1, 1), failed, sending(2, A)).doubtful_keys() == {key(A)}
 
 
+@pytest.mark.parametrize(
+    ("summary", "are_gone"),
+    [
+        ({"complete": True, "unsent": 0, "stopped": None}, True),
+        ({"complete": True, "unsent": 0, "stopped": "a signal"}, True),
+        ({"complete": True, "unsent": 1}, False),
+        ({"complete": False, "unsent": 0}, False),
+    ],
+)
+def test_a_row_in_doubt_is_gone_when_the_main_job_had_a_result_for_each_of_its_rows(
+    summary: dict[str, object], *, are_gone: bool
+) -> None:
+    end = encode_line(EndLine(TIME, 0, summary))
+    lines = [sending(1, A), sending(2, B), updated(B), sending(3, B), end]
+    assert state_of(*lines).gone_keys() == ({key(A)} if are_gone else set())
+    assert state_of(*lines, encode_line(run_line())).gone_keys() == set()
+    state = state_of(*lines, encode_line(run_line("retry")), end)
+    assert state.gone_keys() == ({key(A)} if are_gone else set())
+    assert state.doubtful_keys() == {key(A), key(B)}
+
+
 def test_no_more_is_kept_of_rows_than_of_those_in_doubt() -> None:
     state = state_of(
         *(sending(n, A, B) + request_line(n, 2, settled=False) + updated(A) + updated(B) for n in range(1, 50))

@@ -150,6 +150,24 @@ def test_a_row_that_was_on_its_way_and_was_edited_since_is_not_missed_for_ever()
     assert crashed.run([NEW]).retry().counts == {"updated": 1}
 
 
+def test_no_row_waits_for_one_that_was_on_its_way_and_that_the_input_no_longer_has() -> None:
+    edited = record("x", actionIcon="edited")
+    crashed = Paper().run([OLD, NEW], by_icon(old=REFUSED), steps=6).run([OLD, edited], most=0)
+    assert crashed.retry().sent == []
+    crashed.run([OLD, edited]).retry()
+    assert crashed.sent == [("x", {"displayMessageTemplate": "old", "entityData": {"n": 1}})]
+    assert crashed.counts == {"updated": 2}
+
+
+def test_a_row_waits_again_when_a_run_may_have_found_that_one_in_its_input() -> None:
+    edited = record("x", entityData={"n": 2})
+    crashed = Paper().run([OLD, NEW], by_icon(old=REFUSED), steps=6).run([OLD, edited])
+    assert crashed.run([OLD, edited, NEW], steps=1).retry().sent == []
+    assert crashed.counts == {"updated": 1, "failed": 1, "unsent": 1}
+    crashed.run([OLD, edited, NEW]).retry()
+    assert crashed.api == expected_api([OLD, edited, NEW])
+
+
 def test_a_row_that_was_itself_on_its_way_is_sent_again() -> None:
     paper = Paper().run([OLD, NEW], lambda _: REFUSED)
     for steps in range(1, 8):

@@ -24,7 +24,7 @@ def told(make: Callable[[LedgerMaker], None]) -> tuple[int, int]:
     data, state = gather(ledger), LedgerState()
     for append in SealedReader().feed(ledger):
         state.fold(append)
-    assert data.in_doubt + data.doubtful == len(state.doubtful_keys())
+    assert data.in_doubt + data.doubtful == len(state.doubtful_keys() - state.gone_keys())
     return data.in_doubt, data.doubtful
 
 
@@ -42,6 +42,29 @@ def test_a_request_that_got_no_answer_does_too() -> None:
         maker.attempt(1, 30.0, changes(1, 2), Came(1, 30_000.0, None, TIMEOUT))
 
     assert told(make) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("summary", "expected"),
+    [
+        ({"complete": True, "unsent": 0}, 0),
+        ({"complete": True, "unsent": 1}, 2),
+        ({"complete": False, "unsent": 0}, 2),
+    ],
+)
+def test_rows_that_a_run_has_not_found_in_its_input_are_not_told_of(summary: dict[str, object], expected: int) -> None:
+    def make(maker: LedgerMaker) -> None:
+        maker.sending(1, 0.0, changes(1, 2))
+        maker.run(100.0)
+        maker.end(101.0, 0, summary)
+
+    assert told(make) == (expected, 0)
+
+    def make_again(maker: LedgerMaker) -> None:
+        make(maker)
+        maker.run(200.0)
+
+    assert told(make_again) == (2, 0)
 
 
 @pytest.mark.parametrize("has_new_run", [False, True])

@@ -73,9 +73,9 @@ async def open_run(parts: Parts) -> AsyncIterator[Run]:
     reader = InputRows(parts.names, parts.shelf.open, lambda _name, _head, index: _reader(index, parts.plan))
     async with reader:
         rows: Rows = reader
-        intake: Intake = RunIntake(state.settled, state.tally)
+        intake: Intake = RunIntake(state.settled, state.tally, state.doubtful_keys())
         if is_retry:
-            again = retry.rows(state.doubtful_keys())
+            again = retry.rows(state.doubtful_keys() - state.gone_keys())
             rows, intake = _ledger_rows(parts.file, again, parts.names), RetryIntake(state)
         yield Run(
             parts.plan,
