@@ -125,7 +125,7 @@ async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterato
         intake: Intake = RunIntake(state.settled, state.tally, state.doubtful_keys())
         waiting = 0
         if rows is None:
-            again = retry.rows(state.doubtful_keys() - state.gone_keys())
+            again = retry.rows(state.lost_keys())
             waiting = len(retry.not_updated()) - len(again)
             rows, intake = _ledger_rows(file, again, begin.inputs), RetryIntake(state)
         if sandbox is not None and isinstance(job.target, Rehearsal) and job.target.seed is None:

@@ -287,7 +287,7 @@ class Run:
     def _summary(self) -> Summary:
         state, books = self._stage.state, self._books
         counts, outages, now = state.tally.settled, books.outages, anyio.current_time()
-        gone = self._stage.intake.gone() if self._is_read_whole else ()
+        not_unsent = self._stage.intake.not_unsent() if self._is_read_whole else ()
         seconds = now - self._began
         return Summary(
             rows=state.tally.read,
@@ -302,7 +302,7 @@ class Run:
             seconds=round(state.seconds + seconds, 3),
             ledger=readable(str(self._stage.file.path)),
             complete=self._is_read_whole,
-            in_doubt=len(self._sender.doubtful.difference(gone)),
+            in_doubt=len(self._sender.doubtful.difference(not_unsent)),
             absent=self._stage.intake.absent() if self._is_read_whole else 0,
             skipped=state.tally.skipped,
             run_seconds=round(seconds, 3),

@@ -39,8 +39,8 @@ class Intake(Protocol):
     def absent(self) -> int:
         """Count the results of rows that the input no longer has, when it was read to its end."""
 
-    def gone(self) -> Collection[int]:
-        """Give the keys of rows in doubt that the input no longer has, when it was read to its end."""
+    def not_unsent(self) -> Collection[int]:
+        """Give the keys of rows in doubt that are not to be sent, when the input was read to its end."""
 
 
 class RunIntake:
@@ -54,8 +54,7 @@ class RunIntake:
     def __init__(self, settled: SettledRows, tally: Tally, doubtful: Collection[int] = ()) -> None:
         self._settled = settled
         self._tally = tally
-        self._gone = set(doubtful)
-        """Keys of rows in doubt that were not read yet."""
+        self._not_unsent = set(doubtful)
         self._run = settled.next_run
         self._latest = KeyBag()
         """Activities of which a row was read that an earlier run did not send, and the last run that sent one."""
@@ -65,12 +64,12 @@ class RunIntake:
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Tell which rows are new, and count all."""
         self._tally.read += len(rows)
-        if self._gone:
-            self._gone.difference_update(row_keys(map(_known_by, rows)))
         if len(self._settled):
             rows = self._unsettled(rows, self._settled.oldest_run)
         invalid = [row for row in rows if type(row) is Invalid]
         changes = [row for row in rows if type(row) is Change] if invalid else rows
+        if self._not_unsent:
+            self._not_unsent.difference_update(row_keys(map(_known_by, changes)))
         return Admitted(changes, invalid)  # type: ignore[arg-type]
 
     def conclude(self) -> None:
@@ -81,9 +80,9 @@ class RunIntake:
         """Count the results that no row of the input was matched with."""
         return len(self._settled)
 
-    def gone(self) -> Collection[int]:
-        """Give the keys of rows in doubt that were not read."""
-        return self._gone
+    def not_unsent(self) -> Collection[int]:
+        """Give the keys of rows in doubt that were not read, or have a result."""
+        return self._not_unsent
 
     def _unsettled(self, rows: Sequence[Change | Invalid], oldest: int) -> Sequence[Change | Invalid]:
         """Pass on the rows of a block that are to be sent.
@@ -131,9 +130,9 @@ class RetryIntake:
         tally, settled = state.tally, state.settled
         for status, rows in settled.counts().items():
             tally.settle(status, rows)
-        self._gone = state.gone_keys()
-        lost = sum(not settled.has(key) for key in state.doubtful_keys() - self._gone)
-        tally.read = sum(tally.settled.values()) + lost
+        lost = {key for key in state.lost_keys() if not settled.has(key)}
+        tally.read = sum(tally.settled.values()) + len(lost)
+        self._not_unsent = state.doubtful_keys() - lost
 
     def conclude(self) -> None:
         """Do nothing: the ledger is the input."""
@@ -142,14 +141,14 @@ class RetryIntake:
         """Count none: the ledger is the input."""
         return 0
 
-    def gone(self) -> Collection[int]:
-        """Give the keys of rows in doubt that the main job has not found in its input."""
-        return self._gone
+    def not_unsent(self) -> Collection[int]:
+        """Give the keys of rows in doubt that are not sent again, nor in the input any more."""
+        return self._not_unsent
 
     def admit(self, rows: Sequence[Change | Invalid]) -> Admitted:
         """Pass on all rows of which something is left to send; the others are superseded."""
         changes = [row for row in rows if type(row) is Change]
-        return Admitted(
-            [change for change in changes if change.fields],
-            superseded=[change for change in changes if not change.fields],
-        )
+        to_send = [change for change in changes if change.fields]
+        if self._not_unsent:
+            self._not_unsent.difference_update(row_keys(map(_known_by, to_send)))
+        return Admitted(to_send, superseded=[change for change in changes if not change.fields])

@@ -107,9 +107,9 @@ class LedgerState:
         """Collect the rows that were on their way when a run ended; a later refusal must say so."""
         return self._doubts.keys
 
-    def gone_keys(self) -> set[int]:
-        """Collect those of them that the input no longer has: without a result when each of its rows had one."""
-        return {key for key in self._doubts.keys if not self.settled.has(key)} if self.is_all_settled else set()
+    def lost_keys(self) -> set[int]:
+        """Collect those of them that the input may still have: none when each of its rows had a result."""
+        return set() if self.is_all_settled else self._doubts.keys
 
     @property
     def _is_retry(self) -> bool:

@@ -112,7 +112,7 @@ class Paper:
         """Run `retry`; after `steps` steps the process is gone."""
         plan = self._begin("retry", steps)
         rows = []
-        for row in plan.rows(self.state.doubtful_keys() - self.state.gone_keys()):
+        for row in plan.rows(self.state.lost_keys()):
             line = decode_line(self.ledger[row.offset : row.offset + row.size])
             assert isinstance(line, ResultLine)
             rows.append(change_again(row, line, 0))

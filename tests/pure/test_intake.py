@@ -66,13 +66,14 @@ def test_results_of_rows_that_the_input_no_longer_has_are_counted_apart() -> Non
     assert state.tally.read == 1
 
 
-def test_a_row_in_doubt_is_gone_when_it_was_not_read() -> None:
-    first, other = (row_key("org", row.id, row.check) for row in read_rows([A, OTHER]))
-    intake = RunIntake(SettledRows(), Tally(), {first, other})
-    intake.admit(read_rows([B]))
-    assert intake.gone() == {first, other}
-    intake.admit(read_rows([INVALID, A]))
-    assert intake.gone() == {other}
+def test_a_row_in_doubt_is_one_of_the_unsent_when_it_was_read_and_has_no_result() -> None:
+    state = Paper().run([OTHER]).reread()
+    first, second, other = (row_key(row.organization, row.id, row.check) for row in read_rows([A, B, OTHER]))
+    intake = RunIntake(state.settled, state.tally, {first, second, other})
+    intake.admit(read_rows([C]))
+    assert intake.not_unsent() == {first, second, other}
+    intake.admit(read_rows([INVALID, A, OTHER]))
+    assert intake.not_unsent() == {second, other}
 
 
 @pytest.mark.parametrize("rows", [[A, B, A], [A, A], [A, B, C, OTHER, B, A, INVALID]])

@@ -90,10 +90,10 @@ def test_a_row_in_doubt_is_gone_when_the_main_job_had_a_result_for_each_of_its_r
 ) -> None:
     end = encode_line(EndLine(TIME, 0, summary))
     lines = [sending(1, A), sending(2, B), updated(B), sending(3, B), end]
-    assert state_of(*lines).gone_keys() == ({key(A)} if are_gone else set())
-    assert state_of(*lines, encode_line(run_line())).gone_keys() == set()
+    assert state_of(*lines).lost_keys() == (set() if are_gone else {key(A), key(B)})
+    assert state_of(*lines, encode_line(run_line())).lost_keys() == {key(A), key(B)}
     state = state_of(*lines, encode_line(run_line("retry")), end)
-    assert state.gone_keys() == ({key(A)} if are_gone else set())
+    assert state.lost_keys() == (set() if are_gone else {key(A), key(B)})
     assert state.doubtful_keys() == {key(A), key(B)}
 
 

@@ -24,7 +24,7 @@ def told(make: Callable[[LedgerMaker], None]) -> tuple[int, int]:
     data, state = gather(ledger), LedgerState()
     for append in SealedReader().feed(ledger):
         state.fold(append)
-    assert data.in_doubt + data.doubtful == len(state.doubtful_keys() - state.gone_keys())
+    assert data.in_doubt + data.doubtful == len(state.lost_keys())
     return data.in_doubt, data.doubtful
 
 

@@ -410,7 +410,7 @@ async def both(
         status: count for status, count in state.settled.counts().items() if count
     }
     assert (data.attempts, data.requests) == (state.attempts, state.requests)
-    assert data.in_doubt + data.doubtful == len(state.doubtful_keys() - state.gone_keys())
+    assert data.in_doubt + data.doubtful == len(state.lost_keys())
     assert data.complete == state.complete
     return done.summary, data
 

@@ -82,9 +82,7 @@ def _judge_counts(evidence: Evidence, ended: Ended) -> None:
         accuse(2, f"the counts are no {summary['rows']} rows: {told}")
     if isinstance(ended.reason, LedgerUnwritable):
         return
-    # A row that a retry had on its way has a result all the same.
-    was_retried = any(run.leg.verb == "retry" for run in evidence.history.runs)
-    if not was_retried and ended.reason is None and summary["complete"] and summary["in_doubt"] > summary["unsent"]:
+    if ended.reason is None and summary["complete"] and summary["in_doubt"] > summary["unsent"]:
         accuse(2, f"{summary['in_doubt']} rows are in doubt, and {summary['unsent']} unsent")
     _judge_end_line(evidence, summary)
     counted: dict[str, int] | None

@@ -75,7 +75,7 @@ async def open_run(parts: Parts) -> AsyncIterator[Run]:
         rows: Rows = reader
         intake: Intake = RunIntake(state.settled, state.tally, state.doubtful_keys())
         if is_retry:
-            again = retry.rows(state.doubtful_keys() - state.gone_keys())
+            again = retry.rows(state.lost_keys())
             rows, intake = _ledger_rows(parts.file, again, parts.names), RetryIntake(state)
         yield Run(
             parts.plan,
