@@ -17,7 +17,7 @@ from bulk_update.edge.ledger import LedgerFile, open_ledger_for_reading
 from bulk_update.errors import InputError
 from bulk_update.model import RowError, Status
 from bulk_update.pure.csv.sheet import Sheet, TableReader, encode_row, sheet_of
-from bulk_update.pure.ledger_lines import ResultLine, RunLine, Table, decode_line
+from bulk_update.pure.ledger_lines import RETRY, EndLine, ResultLine, RunLine, Table, decode_line
 from bulk_update.pure.plural import counted
 from bulk_update.pure.refusals import Refusal, check_repeated
 from bulk_update.pure.retry_plan import OpenRow, RetryPlan, change_again
@@ -82,6 +82,9 @@ class _Rows:
         self._file = file
         self._inputs: list[str] = []
         self._invalid: list[_Place] = []
+        self._is_retry = False
+        self._are_mended = False
+        """The main job has read its input to the end since, and found no invalid row."""
         self._readers: list[dict[str, TableReader]] = []
         self.superseded: set[int] = set()
         self.tables: Sequence[Table] = ()
@@ -94,7 +97,7 @@ class _Rows:
 
         file.read(fold)
         places: list[_Place] = [(row.offset, row.size, row) for row in plan.not_updated()]
-        self._places = self._in_order([*places, *self._invalid])
+        self._places = self._in_order(places if self._are_mended else [*places, *self._invalid])
 
     def __iter__(self) -> Iterator[_Row]:
         """Read each row from the ledger."""
@@ -116,16 +119,25 @@ class _Rows:
                 self._begin_run(text)
             elif b'"status":"invalid"' in text and text.startswith(b'{"type":"result"'):
                 self._invalid.append((offset, len(text), len(self._readers) - 1))
+            elif text.startswith(b'{"type":"end"'):
+                self._end_run(text)
             offset += len(text) + 1
 
     def _begin_run(self, text: bytes) -> None:
         line = decode_line(text)
-        if isinstance(line, RunLine) and line.verb == "run":
+        self._is_retry = isinstance(line, RunLine) and line.verb == RETRY
+        if isinstance(line, RunLine) and not self._is_retry:
+            self._are_mended = False
             is_same = bool(self._readers) and line.tables == self.tables
             self._readers.append(self._readers[-1] if is_same else _readers(line))
             self._inputs = line.inputs
             self.tables = line.tables
             self.are_all_tables = bool(line.tables) and len(line.tables) == len(line.inputs)
+
+    def _end_run(self, text: bytes) -> None:
+        line = decode_line(text)
+        if isinstance(line, EndLine) and not self._is_retry:
+            self._are_mended = line.has_no_invalid
 
     def _table(self, run: int, line: ResultLine) -> TableReader | None:
         """Find what an invalid row was a row of, when it was read."""

@@ -110,6 +110,12 @@ class FailureGroups:
         group.count -= 1
         self._remembered -= 1
 
+    def forget_all(self, status: Status) -> None:
+        """Take all rows of a status out of their groups."""
+        for group in self._groups.values():
+            if group.status is status:
+                group.count = 0
+
     def describe(self, counts: Mapping[Status, int]) -> list[Mapping[str, object]]:
         """List the groups, the largest first.
 
@@ -137,7 +143,7 @@ class FailureGroups:
         told = Counter[Status]()
         for group in self._groups.values():
             told[group.status] += group.count
-        return any(told[status] > counts[status] for status in told)
+        return any(told[status] > counts[status] > 0 for status in told)
 
     def _group_of(self, status: Status, error: RowError) -> tuple[_Group, str]:
         """Find the group of a reason; tell the message under which it is there."""

@@ -124,11 +124,19 @@ class RunIntake:
 
 
 class RetryIntake:
-    """Pass on the rows of a ledger; all of its rows count, whether they are sent again or not."""
+    """Pass on the rows of a ledger; all of its rows count, whether they are sent again or not.
+
+    Results of invalid rows that have been mended in the input since are none of its rows.
+    """
 
     def __init__(self, state: LedgerState) -> None:
         tally, settled = state.tally, state.settled
-        for status, rows in settled.counts().items():
+        counts = settled.counts()
+        self._absent = counts[Status.INVALID] if state.has_no_invalid else 0
+        counts[Status.INVALID] -= self._absent
+        if self._absent:
+            tally.forget_all(Status.INVALID)
+        for status, rows in counts.items():
             tally.settle(status, rows)
         lost = {key for key in state.lost_keys() if not settled.has(key)}
         tally.read = sum(tally.settled.values()) + len(lost)
@@ -138,8 +146,8 @@ class RetryIntake:
         """Do nothing: the ledger is the input."""
 
     def absent(self) -> int:
-        """Count none: the ledger is the input."""
-        return 0
+        """Count the results of invalid rows that have been mended since; else the ledger is the input."""
+        return self._absent
 
     def not_unsent(self) -> Collection[int]:
         """Give the keys of rows in doubt that are not sent again, nor in the input any more."""

@@ -150,6 +150,11 @@ class EndLine(msgspec.Struct, tag_field="type", tag="end"):
         return self.summary.get("complete") is True and self.summary.get("unsent") == 0
 
     @property
+    def has_no_invalid(self) -> bool:
+        """Tell whether the input was read to its end, and had no invalid row: what was invalid before is mended."""
+        return self.summary.get("complete") is True and self.summary.get("invalid") == 0
+
+    @property
     def is_in_order(self) -> bool:
         """Tell whether, besides, each row was sent again that had to be, for the order of its activity's changes.
 

@@ -43,7 +43,8 @@ class LedgerState:
     """What earlier runs left behind.
 
     `main_run`: the last run of the main job. `seconds`: of all runs. `complete`: the main run read its input to the
-    end. `is_all_settled`: and each row that it read had a result. `mended`: lines to begin with, after a torn tail.
+    end. `is_all_settled`: and each row that it read had a result. `has_no_invalid`: and none of them was invalid.
+    `mended`: lines to begin with, after a torn tail.
     """
 
     settled: SettledRows = field(default_factory=SettledRows)
@@ -57,6 +58,7 @@ class LedgerState:
     seconds: float = 0.0
     complete: bool = False
     is_all_settled: bool = False
+    has_no_invalid: bool = False
     mended: bytes = b""
     _sent: deque[tuple[str, float]] = field(default_factory=lambda: deque(maxlen=RECENT))
     _ended: str = ""
@@ -87,6 +89,7 @@ class LedgerState:
                 if not self._is_retry:
                     self.complete = line.summary.get("complete") is True
                     self.is_all_settled = line.is_all_settled
+                    self.has_no_invalid = line.has_no_invalid
             case _:
                 pass
 
@@ -127,7 +130,7 @@ class LedgerState:
         if not self._is_retry:
             self.main_run = line
             self.settled.runs += 1
-            self.complete = self.is_all_settled = False
+            self.complete = self.is_all_settled = self.has_no_invalid = False
 
     def _fold_sending(self, line: SendingLine) -> None:
         self.last_request = max(self.last_request, line.request)

@@ -47,6 +47,10 @@ class Tally:
         """Take a row out of the group of its reason: another result takes the place of that one."""
         self._failures.forget(key)
 
+    def forget_all(self, status: Status) -> None:
+        """Take all rows of a status out of their groups."""
+        self._failures.forget_all(status)
+
     def forget_absent(self, settled: SettledRows) -> None:
         """Take the rows out of their groups that the input no longer has: those that are left of the settled ones."""
         for key in self._failures.known():

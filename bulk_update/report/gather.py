@@ -74,6 +74,7 @@ class Gathering:
         self._unended = 0.0
         self._complete = False
         self._is_in_order = False
+        self._has_no_invalid = False
         self._main: RunLine | None = None
         self._unsent: int | None = None
         self._outages = OutageFacts()
@@ -100,6 +101,9 @@ class Gathering:
         """
         in_doubt, doubtful = self._doubts.count()
         counts = dict(zip(STATUSES, self._rows, strict=True))
+        apart = Status.INVALID if self._has_no_invalid else None  # mended: they are not in the input any more
+        if apart is not None:
+            counts[apart] = 0
         reasons, are_outdated = self._reasons.list(counts)
         series = sorted(self._busiest(), key=lambda each: each.run)
         last = self._runs[-1].line
@@ -126,7 +130,7 @@ class Gathering:
             reasons=reasons[:REASONS],
             reasons_left=len(reasons[REASONS:]),
             reasons_outdated=are_outdated,
-            organizations=self._organizations.facts(ORGANIZATIONS),
+            organizations=self._organizations.facts(ORGANIZATIONS, apart),
             organizations_total=self._organizations.total(),
             is_rough=self._organizations.is_rough,
             slowest=[attempt for _, _, attempt in sorted(self._slowest, key=lambda each: (-each[0], each[1]))],
@@ -229,6 +233,7 @@ class Gathering:
         self._doubts.begin()
         if not self._runs[-1].is_retry:
             self._complete, self._is_in_order, self._unsent = False, False, None
+            self._has_no_invalid = False
             self._main = line
 
     def _end(self, line: EndLine) -> None:
@@ -238,6 +243,7 @@ class Gathering:
         self._outages = _together(self._outages, run.outages)
         if not run.is_retry:
             self._complete, self._is_in_order, self._unsent = run.is_complete, line.is_in_order, run.unsent
+            self._has_no_invalid = line.has_no_invalid
         elif self._unsent is not None:  # a retry finds rows that were lost; of rows that never left it knows nothing
             self._unsent = max(self._unsent, run.unsent or 0)
 

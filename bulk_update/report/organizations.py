@@ -36,14 +36,18 @@ class OrganizationTally:
         """Tell how many organizations there are; when `is_rough`, one that came back counts twice."""
         return self._gone + len(self._counts) - (None in self._counts)
 
-    def facts(self, most: int) -> list[OrganizationFacts]:
-        """List those with most rows amiss first, then those with most rows."""
-        names = sorted(self._counts, key=lambda name: _weight(self._counts[name]), reverse=True)[:most]
+    def facts(self, most: int, apart: Status | None = None) -> list[OrganizationFacts]:
+        """List those with most rows amiss first, then those with most rows; rows of the status `apart` count not."""
+        every = self._counts
+        if apart is not None:
+            out = PLACES[apart]
+            every = {name: [*counts[:out], 0, *counts[out + 1 :]] for name, counts in every.items()}
+        names = sorted(every, key=lambda name: _weight(every[name]), reverse=True)[:most]
         return [
             OrganizationFacts(
                 name,
-                {status: self._counts[name][place] for place, status in enumerate(STATUSES)},
-                self._counts[name][_ATTEMPTS],
+                {status: every[name][place] for place, status in enumerate(STATUSES)},
+                every[name][_ATTEMPTS],
             )
             for name in names
         ]

@@ -185,6 +185,7 @@ class Paper:
                 tally.settle(status)
         stopped = "a signal" if most < len(admitted.changes) else None
         summary: dict[str, object] = {"run_seconds": 1.0, "complete": True, "unsent": tally.unsent, "stopped": stopped}
+        summary["invalid"] = tally.settled[Status.INVALID]
         self._append(encode_line(EndLine(TIME, 0, summary)))
 
 

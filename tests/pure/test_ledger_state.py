@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from bulk_update.model import Batch, Change, RowError, Status
+from bulk_update.model import Batch, Change, Invalid, RowError, Status
+from bulk_update.pure.intake import RetryIntake
 from bulk_update.pure.ledger_lines import CutLine, EndLine, RequestLine, ResultWriter, encode_line, sending_line
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.seals import Append, Damage, Seal, SealedReader
@@ -114,6 +115,29 @@ def test_requests_in_a_torn_tail_may_have_gone_out_and_are_told_again() -> None:
     assert state.mended == encode_line(cut) + sending(7, A)
     assert state.last_request == 7
     assert len(state.settled) == 0
+
+
+@pytest.mark.parametrize(
+    ("summary", "absent"),
+    [
+        ({"complete": True, "invalid": 0}, 1),
+        ({"complete": True, "invalid": 1}, 0),
+        ({"complete": False, "invalid": 0}, 0),
+        ({}, 0),
+    ],
+)
+def test_an_invalid_row_is_none_of_a_retry_when_the_main_job_has_found_none_since(
+    summary: dict[str, object], absent: int
+) -> None:
+    (invalid,) = (row for row in read_rows([record("a", no=1)]) if isinstance(row, Invalid))
+    lines = [WRITER.invalid(invalid) + updated(B), encode_line(EndLine(TIME, 0, summary))]
+    retry = encode_line(run_line("retry")) + encode_line(EndLine(TIME, 0, {"complete": True, "invalid": 0}))
+    for state in (state_of(*lines), state_of(*lines, retry)):
+        assert RetryIntake(state).absent() == absent
+        assert (state.tally.read, state.tally.settled[Status.INVALID]) == (2 - absent, 1 - absent)
+        assert len(state.tally.describe_failures()) == 1 - absent
+    state = state_of(*lines, encode_line(run_line()))
+    assert RetryIntake(state).absent() == 0
 
 
 # ------------------------------------------------------------------------------------------- sums

@@ -117,6 +117,19 @@ def in_doubt(lines: Sequence[Line]) -> Counter[Key]:
     return rows
 
 
+def has_no_invalid(lines: Sequence[Line]) -> bool:
+    """Tell whether the last run of the main job has read its input to the end, and found no invalid row in it."""
+    ends: list[Line] = []
+    verb = ""
+    for line in lines:
+        if line["type"] == "run":
+            verb = line["verb"]
+            ends = ends if verb == "retry" else []
+        elif line["type"] == "end" and verb == "run":
+            ends.append(line)
+    return any(end["summary"]["complete"] and not end["summary"]["invalid"] for end in ends)
+
+
 def has_settled_all(lines: Sequence[Line]) -> bool:
     """Tell whether the last run of the main job had a result for each row of its input in the end."""
     has_settled, verb = False, ""

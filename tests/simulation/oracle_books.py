@@ -10,7 +10,7 @@ from typing import Any, Final
 from bulk_update.errors import LedgerUnwritable, OutageOutlasted
 from bulk_update.pipeline import Ended
 from tests.simulation.history import Evidence, key
-from tests.simulation.ledger import Key, has_settled_all, in_doubt, sendings_in
+from tests.simulation.ledger import Key, has_no_invalid, has_settled_all, in_doubt, sendings_in
 from tests.simulation.seams import KEY, TOKEN
 
 _SLACK: Final = 400.0
@@ -147,7 +147,9 @@ def _count_ledger(evidence: Evidence) -> dict[str, int]:
     if not has_settled_all(evidence.before.lines):
         doubtful = in_doubt([*evidence.before.lines, *sendings_in(evidence.before.tail)])
         counts["unsent"] = sum(not evidence.stood.results.get(place) for place in doubtful)
-    return {name: counts[name] for name in (*_STATUSES, "unsent")} | {"absent": 0}
+    absent = counts["invalid"] if has_no_invalid(evidence.before.lines) else 0
+    counts["invalid"] -= absent
+    return {name: counts[name] for name in (*_STATUSES, "unsent")} | {"absent": absent}
 
 
 def _judge_exit(evidence: Evidence, ended: Ended) -> None:
