@@ -316,6 +316,17 @@ MUTANTS: Final = (
         ],
     ),
     Mutant(
+        "a later change superseded by one that was inserted before it",
+        [
+            Edit(
+                "bulk_update.pure.retry_plan",
+                "if row.passed != self._stretch and",
+                "if",
+            )
+        ],
+        test="tests/simulation/test_succession.py::test_a_retry_supersedes_no_row_by_one_that_stands_before_it",
+    ),
+    Mutant(
         "an inserted change left over a later one",
         [
             Edit(
