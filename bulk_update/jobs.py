@@ -117,6 +117,7 @@ async def open_run(job: Job, observer: "Observer | None" = None) -> AsyncIterato
         file.close_to_others()
         if tail:
             kept = _cut_off(file, tail, state, clock)
+            retry.fold(Append(0, state.mended, file.size))  # as it will be told
             if observer is not None:
                 observer.notice(_words_of_cut(job, len(tail), kept))
         transport, sandbox = await _open_target(stack, job)

@@ -194,6 +194,19 @@ async def test_a_retry_waits_for_no_row_that_the_input_has_no_more(tmp_path: Pat
         assert json.loads(server.requests[-1].activities[0]) == {"id": "a0", "entityData": {"n": 1}}
 
 
+async def test_a_retry_waits_for_a_row_whose_request_stands_in_a_torn_tail(tmp_path: Path) -> None:
+    older, newer = row("a0", actionIcon="older"), row("a0", actionIcon="newer")
+    async with open_misbehaving([NONE, ok()]) as server:
+        await carry_out(server.url, [older, newer], tmp_path)
+        ledger = (tmp_path / LEDGER).read_bytes()
+        sent = ledger.index(b'{"type":"sending","request":2,')
+        (tmp_path / LEDGER).write_bytes(ledger[: ledger.index(b"\n", sent) + 1])
+        for _ in range(2):
+            summary = await retry(server.url, tmp_path)
+            assert (summary.failed, summary.unsent, summary.in_doubt, summary.exit) == (1, 1, 1, 3)
+        assert len(server.requests) == 2
+
+
 async def test_what_is_on_disk_is_counted_though_the_run_is_left_while_it_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

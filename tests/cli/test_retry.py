@@ -50,7 +50,7 @@ async def test_a_row_waits_for_the_main_job_where_that_has_stopped_behind_a_row_
         shell.write([LAST])
         assert (await shell.job()).code == 1
         shell.write([FIRST, LAST])
-        assert (await shell.job("--limit", "1")).code == 0
+        assert (await shell.job("--limit", "1")).code == 1
         retried = await shell.retry()
         assert (retried.code, len(server.requests)) == (1, 2)
         lines = retried.err.splitlines()

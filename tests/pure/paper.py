@@ -27,7 +27,7 @@ from bulk_update.pure.ledger_lines import (
 from bulk_update.pure.ledger_state import LedgerState
 from bulk_update.pure.ndjson import NdjsonReader
 from bulk_update.pure.retry_plan import RetryPlan, change_again
-from bulk_update.pure.seals import Seal, SealedReader
+from bulk_update.pure.seals import Append, Seal, SealedReader
 
 TIME: Final = "2026-01-02T03:04:05.678Z"
 
@@ -142,6 +142,7 @@ class Paper:
         if tail:
             self.ledger = self.ledger[: -len(tail)]
             self.state.mend(tail, CutLine(len(tail), "torn", TIME))
+            plan.fold(Append(0, self.state.mended, len(self.ledger)))
         try:
             self._append(encode_line(run_line(verb)) + self.state.mended)
         except Crash:

@@ -17,6 +17,7 @@ from bulk_update.pure.intake import Intake, RetryIntake, RunIntake
 from bulk_update.pure.ledger_lines import FORMAT, RunLine
 from bulk_update.pure.ndjson import NdjsonReader
 from bulk_update.pure.pacing import Rate
+from bulk_update.pure.seals import Append
 from tests.simulation.disk import SimulatedFile
 from tests.simulation.network import SimulatedTransport
 from tests.simulation.records import Shelf
@@ -67,6 +68,7 @@ async def open_run(parts: Parts) -> AsyncIterator[Run]:
     state, retry, tail = _read_back(parts.file, is_retry=is_retry)
     if tail:
         _cut_off(parts.file, tail, state, parts.world)
+        retry.fold(Append(0, state.mended, parts.file.size))
     begin = RunLine(
         FORMAT, "0", parts.world.stamp(), parts.verb, list(parts.names), "https://api.test", "00", "fingerprint"
     )
