@@ -197,7 +197,7 @@ async def test_failures_of_changed_headers_have_a_column_a_field(tmp_path: Path)
         path.write_text("organizationId;actionIcon;id;entityData\no;y;;1\no;z;b;1\n")
         assert (await send(server, path)).code == 1
         cells = await failures(ledger_of(path), mended, "--format", "csv")
-        path.write_text("organizationId;id;entityData\no;b;2\n")
+        path.write_text("organizationId;id;entityData\no;b;2\no;;3\n")
         assert (await send(server, path)).code == 1
     assert [row[:4] for row in cells] == [
         ["organizationId", "actionIcon", "id", "entityData"],
