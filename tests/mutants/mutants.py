@@ -54,7 +54,7 @@ MUTANTS: Final = (
             Edit(
                 _RETRYING,
                 "Trouble.TIMEOUT: Policy(Step.RETRY, may_be_applied=True",
-                "Trouble.TIMEOUT: Policy(Step.FAIL, may_be_applied=False",
+                "Trouble.TIMEOUT: Policy(Step.SPLIT, may_be_applied=False",
             )
         ],
     ),
@@ -279,17 +279,17 @@ MUTANTS: Final = (
             Edit(
                 _RETRYING,
                 "Trouble.CREDENTIALS: Policy(Step.STOP,",
-                "Trouble.CREDENTIALS: Policy(Step.FAIL,",
+                "Trouble.CREDENTIALS: Policy(Step.SPLIT,",
             )
         ],
     ),
     Mutant(
         "push-back taken for the rows' fault",
-        [Edit(_RETRYING, "Trouble.THROTTLED: Policy(Step.RETRY,", "Trouble.THROTTLED: Policy(Step.FAIL,")],
+        [Edit(_RETRYING, "Trouble.THROTTLED: Policy(Step.RETRY,", "Trouble.THROTTLED: Policy(Step.SPLIT,")],
     ),
     Mutant(
         "a refusal of the request taken for one of each row",
-        [Edit(_RETRYING, "Trouble.REFUSED: Policy(Step.SPLIT,", "Trouble.REFUSED: Policy(Step.FAIL,")],
+        [Edit(_SENDER, "case Step.SPLIT if len(part.batch.changes) > 1 and", "case Step.SPLIT if False and")],
     ),
     Mutant(
         "an outage counted against the rows",
