@@ -303,7 +303,7 @@ class Run:
             ledger=readable(str(self._stage.file.path)),
             complete=self._is_read_whole,
             in_doubt=len(self._sender.doubtful.difference(not_unsent)),
-            absent=self._stage.intake.absent() if self._is_read_whole else 0,
+            absent=self._stage.intake.absent(),
             skipped=state.tally.skipped,
             run_seconds=round(seconds, 3),
             retries=books.retries,

@@ -37,7 +37,7 @@ class Intake(Protocol):
         """Note that all was read."""
 
     def absent(self) -> int:
-        """Count the results of rows that the input no longer has, when it was read to its end."""
+        """Count the results of rows that the input no longer has, as far as that is known."""
 
     def not_unsent(self) -> Collection[int]:
         """Give the keys of rows in doubt that are not to be sent, when the input was read to its end."""
@@ -54,6 +54,7 @@ class RunIntake:
     def __init__(self, settled: SettledRows, tally: Tally, doubtful: Collection[int] = ()) -> None:
         self._settled = settled
         self._tally = tally
+        self._is_whole = False
         self._not_unsent = set(doubtful)
         self._run = settled.next_run
         self._latest = KeyBag()
@@ -74,11 +75,12 @@ class RunIntake:
 
     def conclude(self) -> None:
         """Let the failures be those of rows that the input has."""
+        self._is_whole = True
         self._tally.forget_absent(self._settled)
 
     def absent(self) -> int:
         """Count the results that no row of the input was matched with."""
-        return len(self._settled)
+        return len(self._settled) if self._is_whole else 0
 
     def not_unsent(self) -> Collection[int]:
         """Give the keys of rows in doubt that were not read, or have a result."""

@@ -110,3 +110,14 @@ def test_what_a_run_that_broke_off_has_found_in_the_input_is_not_known(
         assert (len(data.reasons), data.reasons_outdated) == (expected, False)
         assert paper.retry().counts == {"updated": 1} | ({"invalid": 1} if expected else {})
         paper.run([invalid, good], steps=1)
+
+
+async def test_a_retry_that_is_stopped_tells_mended_rows_apart_as_well(tmp_path: Path) -> None:
+    async with open_misbehaving([verdicts({}, rest=False)]) as server:
+        shell = Shell(tmp_path, server)
+        shell.write([INVALID, row("b")])
+        await shell.job()
+        shell.write([row("b"), *[row(f"c{number}") for number in range(20)]])
+        assert (await shell.job()).code == 1
+        retried = await shell.retry("--json", "--max-failures", "1", "--batch-size", "1", "--concurrency", "1")
+        assert (retried.code, retried.json["invalid"], retried.json["absent"]) == (3, 0, 1)

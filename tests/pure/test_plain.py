@@ -145,6 +145,7 @@ def test_an_intake_passes_on_the_same_rows_by_blocks_as_one_by_one(
         assert state.tally.settled == dict.fromkeys(Status, 0) | plain.counts
         assert state.tally.skipped == plain.counts.total()
     assert state.tally.read == number
+    intake.conclude()
     assert intake.absent() == sum(map(len, plain.results.values()))
 
 
