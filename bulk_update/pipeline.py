@@ -279,7 +279,8 @@ class Run:
             raise AssertionError(f"the books do not balance: {summary}")
         stopped = None if reason is None else str(reason)
         is_whole = self._stage.state.complete if self._stage.begin.verb == RETRY else summary.complete
-        summary = replace(summary, exit=_exit_code(summary, reason), stopped=stopped)
+        unread = 0 if summary.complete else self._stage.intake.amiss()
+        summary = replace(summary, exit=_exit_code(summary, reason, unread), stopped=stopped)
         begin, last = self._stage.begin, self._stage.state.main_run
         main = last if begin.verb == RETRY and last is not None else begin
         return Ended(summary, reason, begin, main, is_input_left=not is_whole, waiting=self._stage.waiting)
@@ -331,15 +332,16 @@ def _count_senders(plan: Plan) -> int:
     return 2 * concurrency + max(1, concurrency // 4) + min(lines, _MOST_LINES)
 
 
-def _exit_code(summary: Summary, reason: BulkUpdateError | None) -> int:
-    """Let the ledger speak, not this run alone (DESIGN section 2.1)."""
+def _exit_code(summary: Summary, reason: BulkUpdateError | None, unread: int) -> int:
+    """Let the ledger speak, not this run alone (DESIGN section 2.1).
+
+    `unread`: results in the ledger of rows that were not read, and are not updated.
+    """
     if reason is not None:
         return reason.exit_code
     if summary.unsent:
         return 3
-    # A canary leaves rows unread, and the ledger may hold results of them.
-    unread = [] if summary.complete else [group["status"] for group in summary.failures]
-    is_amiss = summary.failed or summary.invalid or summary.unknown or {*unread} - {Status.SUPERSEDED}
+    is_amiss = summary.failed or summary.invalid or summary.unknown or unread
     return 1 if is_amiss else 0
 
 

@@ -117,7 +117,7 @@ class _Rows:
         for text in append.lines.split(b"\n")[:-1]:
             if text.startswith(b'{"type":"run"'):
                 self._begin_run(text)
-            elif b'"status":"invalid"' in text and text.startswith(b'{"type":"result"'):
+            elif b'"status":"invalid"' in text and _is_invalid(text):
                 self._invalid.append((offset, len(text), len(self._readers) - 1))
             elif text.startswith(b'{"type":"end"'):
                 self._end_run(text)
@@ -169,6 +169,12 @@ class _Rows:
         at = self._inputs.index(line.input) if line.input in self._inputs else 0
         activity = -1 - offset if isinstance(row, int) else row_key(line.organization_id, line.id, 0)
         return at, line.line, offset, activity
+
+
+def _is_invalid(text: bytes) -> bool:
+    """Tell whether a line is the result of an invalid row: a change may hold any words."""
+    line = decode_line(text)
+    return isinstance(line, ResultLine) and line.status == Status.INVALID
 
 
 def _readers(line: RunLine) -> dict[str, TableReader]:

@@ -90,10 +90,8 @@ class Batcher:
                 self._seal(group)
             if self._used > self._make_room_at:
                 self._make_room()
-        if self._is_crammed():
-            self._let_go(0)
-        if self._holds_many():
-            self._unblock()
+        if self.is_full():
+            self._let_out()
 
     def take(self, passing_over: Collection[str] = ()) -> Batch | None:
         """Hand out the next batch, or None when none may leave yet."""
@@ -102,8 +100,8 @@ class Batcher:
             if group is None:
                 break
             self._seal(group, early=self._closed)
-        if batch is None and not self._ready and self._holds_many():
-            self._unblock()
+        if batch is None and not self._ready and self.is_full():
+            self._let_out()
             batch = self._ready.take(passing_over)
         if batch is not None:
             self.rows -= len(batch.changes)
@@ -261,8 +259,12 @@ class Batcher:
             if is_early or group.fills(self._limits.count):
                 self._seal(group, early=is_early)
 
-    def _unblock(self) -> None:
-        """Send on their way the rows that held ones wait for: nothing is added until those are final."""
+    def _let_out(self) -> None:
+        """Let leave what may, where nothing is added until there is room: also what held rows wait for."""
+        if self._is_crammed():
+            self._let_go(0)
+        if not self._holds_many():
+            return
         for group in [group for group in self._groups.values() if group.held and group.rows]:
             self._seal(group, early=True)
 

@@ -39,6 +39,9 @@ class Intake(Protocol):
     def absent(self) -> int:
         """Count the results of rows that the input no longer has, as far as that is known."""
 
+    def amiss(self) -> int:
+        """Count the results of rows that were not read, so far, and that are none of an update."""
+
     def not_unsent(self) -> Collection[int]:
         """Give the keys of rows in doubt that are not to be sent, when the input was read to its end."""
 
@@ -81,6 +84,11 @@ class RunIntake:
     def absent(self) -> int:
         """Count the results that no row of the input was matched with."""
         return len(self._settled) if self._is_whole else 0
+
+    def amiss(self) -> int:
+        """Count what is left of the results that ask for something to be done."""
+        counts = self._settled.counts()
+        return counts[Status.FAILED] + counts[Status.INVALID] + counts[Status.UNKNOWN]
 
     def not_unsent(self) -> Collection[int]:
         """Give the keys of rows in doubt that were not read, or have a result."""
@@ -150,6 +158,10 @@ class RetryIntake:
     def absent(self) -> int:
         """Count the results of invalid rows that have been mended since; else the ledger is the input."""
         return self._absent
+
+    def amiss(self) -> int:
+        """Count none: all are counted from the beginning."""
+        return 0
 
     def not_unsent(self) -> Collection[int]:
         """Give the keys of rows in doubt that are not sent again, nor in the input any more."""

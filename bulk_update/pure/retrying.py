@@ -121,8 +121,11 @@ _BY_HTTP: Final[dict[int, Trouble]] = {
 
 _TROUBLES: Final = frozenset(Trouble)
 
-_QUOTED: Final = re.compile(r'"[^"]*"|`[^`]*`|\{+[^}]*\}+|(?<!\w)\'[^\']*\'(?!\w)')
-"""What a message repeats of a row: it says nothing of credentials."""
+_READ: Final = 2_000
+"""Characters of a message that are looked at."""
+
+_QUOTED: Final = re.compile(r'"[^"]*(?:"|$)|`[^`]*(?:`|$)|\{+[^}]*(?:\}+|$)|(?<!\w)\'[^\']*\'(?!\w)')
+_BARE_NAME: Final = re.compile(r"[\"'`](x-velt-)?(api[ -]?key|auth[ -]?token)[\"'`]", re.IGNORECASE)
 
 _CREDENTIAL_WORDS: Final = re.compile(
     r"\b(invalid|missing|expired|unknown|wrong|no)\b.{0,20}\b(api[ -]?key|auth[ -]?token)"
@@ -131,13 +134,18 @@ _CREDENTIAL_WORDS: Final = re.compile(
 )
 
 
+def _without_quotes(message: str) -> str:
+    """Leave out what a message repeats of a row, but for the bare names of credentials: those are no row's."""
+    return _QUOTED.sub(lambda quoted: quoted[0] if _BARE_NAME.fullmatch(quoted[0]) else "…", message)
+
+
 def trouble_of_status(status: str, http: int, message: str) -> Trouble:
     """Classify a failure by its google.rpc `status` ("" where there is none), then by the HTTP number.
 
     INVALID_ARGUMENT whose message speaks of the token or the key is about credentials (API.md).
     """
     known = _BY_STATUS.get(status)
-    if known is Trouble.REFUSED and _CREDENTIAL_WORDS.search(_QUOTED.sub("…", message[:200])):
+    if known is Trouble.REFUSED and _CREDENTIAL_WORDS.search(_without_quotes(message[:_READ])[:200]):
         return Trouble.CREDENTIALS
     if known is not None:
         return known

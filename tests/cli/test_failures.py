@@ -91,6 +91,15 @@ async def test_rows_that_later_changes_have_made_void_are_left_out_and_counted(t
         assert ended.err.startswith("1 row is left out: later changes")
 
 
+async def test_a_row_whose_own_words_look_like_a_result_is_none_the_less_there(tmp_path: Path) -> None:
+    path, ledger = tmp_path / "changes.ndjson", tmp_path / "ledger"
+    path.write_text(ndjson([row("a", entityData={"status": "invalid"}), {**row("b"), "unknown": 1}]))
+    async with open_misbehaving([verdicts({"a": False})]) as server:
+        await send(server, path, "--ledger", ledger)
+    printed = await run("failures", ledger, env={})
+    assert [json.loads(line)["id"] for line in printed.out.splitlines()] == ["a", "b"]
+
+
 # ------------------------------------------------------------------------------ what a summary says of them
 
 

@@ -159,6 +159,9 @@ def test_no_http_number_is_a_success_or_unknown_to_the_table(http: int) -> None:
         "header x-velt-api-key is required",
         "it's an invalid API key, isn't it",
         'Invalid API key "k".',
+        "Missing header 'x-velt-api-key'",
+        'Invalid "x-velt-auth-token"',
+        "Invalid `apiKey`",
     ],
 )
 def test_an_invalid_argument_about_credentials_is_no_rows_fault(message: str) -> None:
@@ -179,7 +182,8 @@ def test_an_invalid_argument_about_credentials_is_no_rows_fault(message: str) ->
         "x" * 200 + " invalid api key",
         'id "api-key-7" is not valid',
         "displayMessageTemplate: unknown variable {{api key}}",
-        "no such template `auth token`",
+        "no such template `the auth token`",
+        'displayMessageTemplate: "The user says: ' + 60 * "x" + " your API key is invalid, please " + 200 * "x" + '"',
         "entityData: 'missing api key' cannot be stored",
     ],
 )

@@ -59,8 +59,9 @@ class Delivery:
 
     `fruitless`: parts in a row that were given up or split for the server's failures. `others`: parts that
     wait for the one under way. `sets_aside`: what is left of that one waits for them. `refusals`: requests that
-    were refused whole. `culprits`: rows that were refused alone since one was last taken. `is_fresh`: it is whole,
-    and nothing of it was sent. `is_nowhere`: the API seems not to know its organization.
+    were refused whole. `culprits`: rows that were refused alone since one was last taken; `not_found`: the last of
+    these, as far as they were not found. `is_fresh`: it is whole, and nothing of it was sent. `is_nowhere`: the API
+    seems not to know its organization.
     """
 
     rows: int
@@ -69,12 +70,13 @@ class Delivery:
     sets_aside: bool = False
     refusals: int = 0
     culprits: int = 0
+    not_found: int = 0
     is_fresh: bool = True
     is_nowhere: bool = False
 
     def taken(self) -> None:
         """Note that a part was answered."""
-        self.fruitless = self.culprits = 0
+        self.fruitless = self.culprits = self.not_found = 0
 
     def refused(self, part: Part) -> list[Part]:
         """Note that a part was refused whole; halve it. A row alone has no halves."""
@@ -93,7 +95,8 @@ class Delivery:
         if len(part.batch.changes) == 1 or self.is_nowhere:
             return [part]
         if self.culprits >= _MANY:
-            return cut_at(part, 1)
+            # What is not found may stand together: the other end tells more of the rest.
+            return cut_at(part, 1) if self.not_found % 2 == 0 else cut_at(part, len(part.batch.changes) - 1)[::-1]
         return self._halve(part) if part.refusals == self.refusals else [part]
 
     def _halve(self, part: Part) -> list[Part]:
@@ -104,9 +107,9 @@ class Delivery:
         """Tell that no single row can be the culprit: it would have been found by now."""
         return self.fruitless > self.rows.bit_length() + 3
 
-    def has_many_culprits(self) -> bool:
-        """Tell whether so many rows were refused, each alone, and none taken between them, that all may be."""
-        return self.culprits > self.rows.bit_length() + 3
+    def finds_nothing(self) -> bool:
+        """Tell whether so many rows were not found, each alone, and none taken between them, that none may be."""
+        return self.not_found > self.rows.bit_length() + 3
 
 
 def halves(part: Part) -> list[Part]:

@@ -75,7 +75,8 @@ class Recourse:
         delivery.refused(part)
         organization = part.batch.organization
         is_known = self._answered[hash(organization) % _PLACES]
-        if judgement.trouble is Trouble.NO_SUCH_PLACE and delivery.has_many_culprits() and not is_known:
+        delivery.not_found = delivery.not_found + 1 if judgement.trouble is Trouble.NO_SUCH_PLACE else 0
+        if delivery.finds_nothing() and not is_known:
             self._nowhere.add(organization)
         delivery.is_nowhere = organization in self._nowhere
 
@@ -94,7 +95,8 @@ class Recourse:
         delivery.sets_aside = True
         changes, organization = part.batch.changes, part.batch.organization
         middle = len(changes) // 2
-        patience, successes = max(part.patience - exchange.failures, _PATIENCE_WITH_HALVES), self._health.successes
+        left = max(part.patience - exchange.failures, _PATIENCE_WITH_HALVES)
+        patience, successes = min(part.patience, left), self._health.successes
         return [
             Part(Batch(organization, rows), patience, exchange.doubtful, part.asked, successes)
             for rows in (changes[:middle], changes[middle:])
