@@ -82,9 +82,9 @@ class RetryPlan:
         """List what is to be sent again, in the order of the ledger.
 
         `doubtful`: keys of rows that may have been applied and have no result, as far as they may still be in the
-        input. A row that such a later one of
-        its activity may have been applied over is left out, and so is one of which it is not known which changes
-        of its activity are the later ones: it waits until the main job has settled that.
+        input. A row that such a later one of its activity may have been applied over is left out, and so is one of
+        which it is not known which changes of its activity are the later ones: it waits until the main job has
+        settled that.
         """
         lost = {key for key in doubtful if key not in self._rows}  # the others are sent again here, in their turn
         return [

@@ -61,7 +61,7 @@ class Delivery:
     wait for the one under way. `sets_aside`: what is left of that one waits for them. `refusals`: requests that
     were refused whole. `culprits`: rows that were refused alone since one was last taken; `not_found`: the last of
     these, as far as they were not found. `is_fresh`: it is whole, and nothing of it was sent. `is_nowhere`: the API
-    seems not to know its organization.
+    seems not to know its organization; `is_sampled`: a row of the part that comes next was not found either.
     """
 
     rows: int
@@ -73,10 +73,12 @@ class Delivery:
     not_found: int = 0
     is_fresh: bool = True
     is_nowhere: bool = False
+    is_sampled: bool = False
 
     def taken(self) -> None:
         """Note that a part was answered."""
         self.fruitless = self.culprits = self.not_found = 0
+        self.is_nowhere = self.is_sampled = False
 
     def refused(self, part: Part) -> list[Part]:
         """Note that a part was refused whole; halve it. A row alone has no halves."""
@@ -92,8 +94,11 @@ class Delivery:
         Where a part was refused, and its first half then taken, the culprit is in the other half. And where each row
         is refused, the next is likely to be.
         """
-        if len(part.batch.changes) == 1 or self.is_nowhere:
+        if len(part.batch.changes) == 1:
             return [part]
+        if self.is_nowhere:
+            self.is_sampled = not self.is_sampled
+            return cut_at(part, len(part.batch.changes) - 1)[::-1] if self.is_sampled else [part]
         if self.culprits >= _MANY:
             # What is not found may stand together: the other end tells more of the rest.
             return cut_at(part, 1) if self.not_found % 2 == 0 else cut_at(part, len(part.batch.changes) - 1)[::-1]
